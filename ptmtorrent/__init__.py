@@ -1,0 +1,1 @@
+"""ptmtorrent: a resumable dataset builder for pre-trained model packages."""

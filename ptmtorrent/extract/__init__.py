@@ -1,0 +1,1 @@
+"""From repositories at rest to rows; nothing here writes or uses the network."""

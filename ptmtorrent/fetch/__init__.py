@@ -1,0 +1,1 @@
+"""Bring one origin, or one object, in."""

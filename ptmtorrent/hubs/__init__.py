@@ -1,0 +1,1 @@
+"""One file per hub; none imports another."""

@@ -1,0 +1,1 @@
+"""The frontier and history of work; the only SQLite code."""

@@ -1,0 +1,137 @@
+"""Work items and the outcomes they end in."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from ptmtorrent.errors import FailReason, SkipReason
+from ptmtorrent.model.visit import Holding, Visit
+
+
+class Depth(IntEnum):
+    """How much of an origin is held; ordered."""
+
+    LISTING = 0
+    HISTORY = 1
+    FULL = 3
+
+    @property
+    def word(self) -> str:
+        """The word people write."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> "Depth":
+        """The depth a word names; ValueError if none does."""
+        try:
+            return cls[word.upper()]
+        except KeyError:
+            raise ValueError(word) from None
+
+
+class Stage(StrEnum):
+    """What an attempt was for; also the kind of an item."""
+
+    LIST = "list"
+    ASK = "ask"
+    VISIT = "visit"
+    OBJECT = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class OriginTask:
+    """Look at one origin and bring in what is new.
+
+    Attributes:
+        url: canonical URL.
+        depth: how much is wanted.
+        base: holding to build upon (of this origin, or of the one it was renamed from), or None.
+        base_visit: the visit of ``base``.
+        fingerprint: what the hub's listing said of its state, or None.
+    """
+
+    url: str
+    depth: Depth
+    base: Holding | None = None
+    base_visit: Visit | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSource:
+    """Where a blob can be had: a path at a revision of an origin."""
+
+    origin: str
+    revision: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectTask:
+    """Fetch one blob by sha256 from any of its sources."""
+
+    sha256: str
+    size: int
+    sources: tuple[ObjectSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """An origin was looked at; ``moved_to`` is its new canonical URL when it was renamed."""
+
+    visit: Visit
+    holding: Holding
+    moved_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The item is finished."""
+
+    visited: Visited | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Not now; lease it again at ``not_before``."""
+
+    not_before: datetime
+    reason: FailReason
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The world's answer, final for this snapshot."""
+
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Could not be had after all attempts."""
+
+    reason: FailReason
+
+
+Outcome = Done | Postponed | Skipped | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at one item, for the ledger and the ``attempts`` table.
+
+    Attributes:
+        bytes: bytes received.
+        seconds: wall time.
+        message: what happened, for people; no secrets.
+    """
+
+    stage: Stage
+    item: str
+    outcome: Outcome
+    at: datetime
+    seconds: float
+    bytes: int = 0
+    status: int | None = None
+    message: str = ""
+    hub: str = field(default="")

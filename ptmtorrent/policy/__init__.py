@@ -1,0 +1,1 @@
+"""Pure decisions; the time and randomness they need are parameters."""

@@ -1,0 +1,1 @@
+"""The only DuckDB code: answers from exactly the shards a manifest lists."""

@@ -1,0 +1,1 @@
+"""The hubs in a box: a small deterministic world, served on loopback."""

@@ -1,0 +1,102 @@
+"""What the sandbox's world is on disk, and the file that describes it.
+
+::
+
+    DIR/
+      world.json                       this module's ``World``
+      truth.json                       what a perfect crawler would find (see ``truth``)
+      repositories/FORGE/OWNER/NAME.git   bare git repositories
+      lfs/ab/cd/<sha256>               LFS objects, each held once
+
+Servers read ``world.json`` and the repositories; the generator alone writes them.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+FORGES = ("huggingface", "github")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """One repository of the world.
+
+    Attributes:
+        forge: ``huggingface`` or ``github``.
+        id: what stays the same for ever: 24 hex digits at huggingface, a number at github.
+        name: ``owner/name`` today.
+        former_names: names that redirect here.
+        gated: False, ``auto`` or ``manual``.
+        missing: True for a repository whose name is known but which answers "not there".
+        record: the JSON object the hub's API tells of it: every field it has, expandable ones too.
+        missing_objects: LFS oids its pointers name but the server does not have.
+    """
+
+    forge: str
+    id: str
+    name: str
+    former_names: tuple[str, ...] = ()
+    gated: bool | str = False
+    private: bool = False
+    disabled: bool = False
+    missing: bool = False
+    record: dict[str, Any] = field(default_factory=dict)
+    missing_objects: tuple[str, ...] = ()
+
+    def path(self, world: Path) -> Path:
+        """Its bare git directory."""
+        return world / "repositories" / self.forge / f"{self.name}.git"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """An account of the hub: ``kind`` is ``user`` or ``organisation``."""
+
+    name: str
+    kind: str
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything the servers need to know besides the repositories themselves.
+
+    Attributes:
+        state: 1 for a fresh world; each move adds one.
+        token: the access token that the sandbox's hub accepts (an invented one).
+    """
+
+    seed: int
+    state: int
+    token: str
+    repositories: tuple[Repository, ...]
+    owners: tuple[Owner, ...]
+
+    def save(self, directory: Path) -> None:
+        """Write ``world.json``."""
+        text = json.dumps(asdict(self), indent=1, sort_keys=True)
+        (directory / "world.json").write_text(text + "\n")
+
+    @classmethod
+    def load(cls, directory: Path) -> "World":
+        """Read ``world.json``."""
+        value = json.loads((directory / "world.json").read_text())
+        value["repositories"] = tuple(
+            Repository(
+                **{
+                    **r,
+                    "former_names": tuple(r["former_names"]),
+                    "missing_objects": tuple(r["missing_objects"]),
+                }
+            )
+            for r in value["repositories"]
+        )
+        value["owners"] = tuple(Owner(**o) for o in value["owners"])
+        return cls(**value)
+
+
+def object_path(world: Path, sha256: str) -> Path:
+    """Where the world keeps an LFS object."""
+    return world / "lfs" / sha256[:2] / sha256[2:4] / sha256

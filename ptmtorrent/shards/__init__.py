@@ -1,0 +1,1 @@
+"""The only pyarrow code: rows to Parquet, and the manifest."""

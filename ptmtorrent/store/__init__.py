@@ -1,0 +1,1 @@
+"""Bytes by digest, and the journal of the store's roots."""
