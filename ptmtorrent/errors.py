@@ -10,7 +10,6 @@ Anything else that is raised is a bug and ends the run with exit code 1.
 """
 
 from enum import StrEnum
-from typing import ClassVar
 
 
 class SkipReason(StrEnum):
@@ -46,7 +45,7 @@ class PtmError(Exception):
 class CommandError(PtmError):
     """The command cannot go on; the message says what happened and what to do."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class UsageError(CommandError):
@@ -77,6 +76,14 @@ class WriterActiveError(CommandError):
     """Another process is writing to this root."""
 
     exit_code = 11
+
+
+class StoppedError(CommandError):
+    """A signal asked the run to stop; what was finished is kept."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__("stopped; everything finished so far is kept, run it again to go on")
+        self.exit_code = 128 + signum
 
 
 class ItemError(PtmError):

@@ -18,6 +18,7 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _HEX40 = re.compile(r"[0-9a-f]{40}")
 _KEY_LINE = re.compile(rb"([a-z0-9.-]+) (.+)")
+_EXTENSION = re.compile(rb"ext-[0-9]-[a-z0-9.-]+")
 _FIRST_LINES = (
     b"version https://git-lfs.github.com/spec/v1",
     b"version http://git-media.io/v/2",
@@ -82,12 +83,16 @@ def parse_pointer(data: bytes) -> Pointer | None:
 
 
 def _sorted_fields(lines: list[bytes]) -> dict[bytes, bytes] | None:
-    pairs = [m.groups() for line in lines if (m := _KEY_LINE.fullmatch(line))]
+    pairs = [(m[1], m[2]) for line in lines if (m := _KEY_LINE.fullmatch(line))]
     keys = [key for key, _ in pairs]
-    known = all(key in (b"oid", b"size") or key.startswith(b"ext-") for key in keys)
-    if len(pairs) != len(lines) or keys != sorted(set(keys)) or not known:
+    if len(pairs) != len(lines) or keys != sorted(set(keys)):
         return None
-    return dict(pairs)
+    return dict(pairs) if all(_is_known(key, value) for key, value in pairs) else None
+
+
+def _is_known(key: bytes, value: bytes) -> bool:
+    is_extension = _EXTENSION.fullmatch(key) is not None and _OID.fullmatch(value) is not None
+    return key in (b"oid", b"size") or is_extension
 
 
 def swhid_revision(oid: str) -> str:

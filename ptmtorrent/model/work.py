@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from ptmtorrent.errors import FailReason, SkipReason
+from ptmtorrent.model.package import Answer
 from ptmtorrent.model.visit import Holding, Visit
 
 
@@ -58,6 +59,15 @@ class OriginTask:
 
 
 @dataclass(frozen=True, slots=True)
+class AskTask:
+    """Ask a hub for one package that its complete listing did not show."""
+
+    hub: str
+    package_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectSource:
     """Where a blob can be had: a path at a revision of an origin."""
 
@@ -77,18 +87,24 @@ class ObjectTask:
 
 @dataclass(frozen=True, slots=True)
 class Visited:
-    """An origin was looked at; ``moved_to`` is its new canonical URL when it was renamed."""
+    """An origin was looked at, and this is what it is and how we keep it."""
 
     visit: Visit
     holding: Holding
-    moved_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The origin is now to be found at another canonical URL, and visited there."""
+
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The item is finished."""
+    """The item is finished; ``result`` is what was found out, where there is something to tell."""
 
-    visited: Visited | None = None
+    result: Visited | Moved | Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,7 @@ class Failed:
 
 
 Outcome = Done | Postponed | Skipped | Failed
+Task = AskTask | OriginTask | ObjectTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,194 @@
+"""The only place of the store that changes the disk.
+
+The rule behind every function: the bytes of a file are synced before it gets the name it is
+looked for under, and the folder is synced before anyone is told (a rename without the first
+leaves an empty file after a power cut, one without the second loses the name).
+
+A sync that failed is never asked again: the kernel may have dropped the pages and would then
+answer yes. ``Fuse`` keeps that rule for everything that shares it.
+"""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ptmtorrent.errors import FatalError
+
+CHUNK = 1 << 20
+STALE_S = 3600.0
+"""Seconds without change after which a temporary file of unknown origin counts as left behind."""
+
+_TEMP_SUFFIX = ".tmp"
+_REFUSALS = {
+    errno.ENOSPC: "no space or no inodes left; free some and run the same command again",
+    errno.EDQUOT: "the quota is used up; free some space and run the same command again",
+    errno.EFBIG: "the file is larger than allowed; raise the file size limit (ulimit -f)",
+    errno.EROFS: "the file system is read-only; mount it for writing",
+    errno.EACCES: "permission denied; run as the owner of the root or change its permissions",
+    errno.EPERM: "not permitted; check owner and attributes, and that hard links are supported",
+    errno.EMFILE: "too many open files; raise the limit (ulimit -n)",
+    errno.ENFILE: "too many open files on this machine",
+    errno.EIO: "input/output error; check the disk before going on",
+    errno.ENOLCK: "this file system cannot lock; put the root on a local disk",
+}
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Translate what the machine refuses into FatalError; other errors pass unchanged."""
+    try:
+        yield
+    except OSError as error:
+        advice = _REFUSALS.get(error.errno or 0)
+        if advice is None:
+            raise
+        raise FatalError(f"{path}: {advice}") from error
+
+
+class Fuse:
+    """Blows at the first write or sync that did not end well, and stays blown."""
+
+    def __init__(self) -> None:
+        self._blown = False
+
+    @contextmanager
+    def guard(self, path: Path) -> Iterator[None]:
+        """Run one change of the disk. FatalError when it is refused or the fuse had blown."""
+        if self._blown:
+            raise FatalError(f"{path}: an earlier write failed; run the same command again")
+        try:
+            with refusals(path):
+                yield
+        except BaseException:
+            self._blown = True
+            raise
+
+
+def write_all(fd: int, data: bytes, offset: int) -> None:
+    """Write all of ``data`` at ``offset``, however many calls it takes."""
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(fd, view, offset)
+        view, offset = view[done:], offset + done
+
+
+def sync_file(path: Path, *, mode: int | None = None) -> None:
+    """Make the bytes of a file durable, and its mode if one is given."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if mode is not None:
+            os.fchmod(fd, mode)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_dir(path: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_dirs(path: Path) -> None:
+    """Make a folder and its missing parents, each durable in the one above it."""
+    if path.is_dir():
+        return
+    make_dirs(path.parent)
+    with refusals(path):
+        path.mkdir(exist_ok=True)
+        sync_dir(path.parent)
+
+
+def create(path: Path, *, mode: int = 0o644) -> int:
+    """Make a file that was not there and open it for writing. FileExistsError if it was."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(path, flags, mode)
+
+
+def link_new(source: Path, target: Path) -> bool:
+    """Give a synced file its name, making missing parents; False if the name is taken.
+
+    The folders are not synced here: many links share one sync.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace a file: after this returns the new bytes survive a power cut, before it the old do.
+
+    Raises FatalError when the machine refuses; then the old file is as it was.
+    """
+    with refusals(path), _temp_of(path, data, mode) as temp:
+        temp.replace(path)
+        sync_dir(path.parent)
+
+
+def write_once(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
+    """Write a file that is never replaced; False if it was there (and is left as it is)."""
+    with refusals(path), _temp_of(path, data, mode) as temp:
+        is_new = link_new(temp, path)
+        sync_dir(path.parent)
+    return is_new
+
+
+@contextmanager
+def _temp_of(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_TEMP_SUFFIX}")
+    try:
+        fd = create(temp, mode=mode)
+        try:
+            os.fchmod(fd, mode)
+            write_all(fd, data, 0)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        yield temp
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def remove_stale_temps(folder: Path, now: float) -> None:
+    """Remove what killed processes left of ``write_atomic`` in a folder (``now``: Unix time)."""
+    for temp in folder.glob(f".*{_TEMP_SUFFIX}"):
+        with suppress(FileNotFoundError):
+            if now - temp.lstat().st_mtime > STALE_S:
+                temp.unlink()
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, following nothing."""
+    with refusals(path):
+        shutil.rmtree(path, ignore_errors=False)
+
+
+def copy_new(source: BinaryIO, path: Path, *, mode: int) -> None:
+    """Copy a stream into a new file. FileExistsError if the name is taken; not synced."""
+    with refusals(path):
+        fd = create(path, mode=mode)
+        try:
+            _copy(source, fd)
+        except BaseException:
+            path.unlink()
+            raise
+        finally:
+            os.close(fd)
+
+
+def _copy(source: BinaryIO, fd: int) -> None:
+    offset = 0
+    while chunk := source.read(CHUNK):
+        write_all(fd, chunk, offset)
+        offset += len(chunk)

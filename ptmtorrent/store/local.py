@@ -1,0 +1,203 @@
+"""A blob store on a local file system: small blobs in segments, large ones as files.
+
+What one process promises another: a name is seen only when its bytes are whole, verified and
+synced. A store that was opened sees its own writes, all large blobs, and the small blobs that
+were there at the open; small blobs of another live process are seen at the next open.
+"""
+
+import hashlib
+import io
+import time
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from ptmtorrent.errors import CorruptError, IntegrityError, NotFoundError
+from ptmtorrent.model.oid import is_sha256, sha256_of
+from ptmtorrent.store import fsio
+from ptmtorrent.store.base import BlobWriter
+from ptmtorrent.store.files import BlobFiles
+from ptmtorrent.store.incoming import FileWriter, SmallWriter
+from ptmtorrent.store.layout import Layout
+from ptmtorrent.store.partials import Partials
+from ptmtorrent.store.records import SMALL
+from ptmtorrent.store.segments import Segments
+from ptmtorrent.store.writers import WriterId
+
+
+class LocalStore:
+    """The BlobStore of a root. Use as a context manager, or ``close`` it."""
+
+    def __init__(self, files: BlobFiles, segments: Segments, partials: Partials | None) -> None:
+        self._files = files
+        self._segments = segments
+        self._partials = partials
+
+    @classmethod
+    def at(cls, root: Path, *, write: bool) -> "LocalStore":
+        """Open the store of a root.
+
+        As a writer, makes missing folders and puts in order what killed writers left. As a
+        reader, writes nothing at all. Raises FatalError when the machine refuses.
+        """
+        layout, fuse = Layout(root), fsio.Fuse()
+        files = BlobFiles(layout, fuse)
+        partials = _prepare(layout, files) if write else None
+        return cls(files, Segments.open(layout.segments, write=write, fuse=fuse), partials)
+
+    def has(self, sha256: str) -> bool:
+        """Whether the blob is here."""
+        return self._find_size(sha256) is not None
+
+    def size(self, sha256: str) -> int:
+        """Its size in bytes. NotFoundError if it is not here."""
+        size = self._find_size(sha256)
+        if size is None:
+            raise _missing(sha256)
+        return size
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Its bytes, unverified when it is large. NotFoundError if it is not here."""
+        file = self._files.open(sha256)
+        return io.BytesIO(self.read(sha256)) if file is None else file
+
+    def read(self, sha256: str) -> bytes:
+        """All its bytes, verified. NotFoundError; IntegrityError when they do not match."""
+        file = self._files.open(sha256)
+        if file is not None:
+            return _read_verified(file, sha256)
+        data = self._segments.read(bytes.fromhex(sha256))
+        if data is None:
+            raise _missing(sha256)
+        return data
+
+    def put(self, data: bytes) -> str:
+        """Keep ``data``; returns its name. Known content is not written twice."""
+        partials, digest = self._for_writing(), hashlib.sha256(data)
+        if len(data) < SMALL:
+            self._segments.append(digest.digest(), data)
+        elif not self._files.keep(digest.hexdigest()):
+            self._put_file(digest.hexdigest(), data, partials)
+        return digest.hexdigest()
+
+    def adopt(self, path: Path, sha256: str) -> None:
+        """Take over a finished file of this file system whose sha256 the caller has computed.
+
+        The file is gone from ``path`` afterwards. A small one is hashed again on its way in:
+        CorruptError if it is not what the caller said.
+        """
+        partials = self._for_writing()
+        with fsio.refusals(path):
+            is_small = path.lstat().st_size < SMALL
+        if is_small:
+            self._adopt_small(path, sha256)
+        else:
+            self._adopt_large(path, sha256, partials)
+
+    def writer(self, sha256: str, size: int) -> BlobWriter:
+        """A writer for a blob of known name and size; a large one resumes."""
+        partials = self._for_writing()
+        if not is_sha256(sha256):
+            raise ValueError(f"not a sha256: {sha256!r}")
+        if size < SMALL:
+            return SmallWriter(sha256, size, self._segments)
+        return FileWriter(sha256, size, self._files, partials)
+
+    def scratch(self) -> Path:
+        """A new empty directory on this file system, for work in progress."""
+        return self._for_writing().scratch()
+
+    def place(self, sha256: str, path: Path) -> None:
+        """Make the blob readable at ``path``: a hard link where possible, else a copy.
+
+        Raises NotFoundError if the blob is not here, FileExistsError if ``path`` is taken.
+        """
+        if not self._files.link(sha256, path):
+            with self.open(sha256) as source:
+                fsio.copy_new(source, path, mode=0o444)
+
+    def flush(self) -> None:
+        """After this returns, everything added before the call survives a power cut."""
+        self._files.flush()
+        self._segments.flush()
+
+    def names(self) -> Iterator[str]:
+        """The names of all blobs here, each once, in no particular order."""
+        small = (digest.hex() for digest in self._segments.digests())
+        return chain(small, self._files.names())
+
+    def close(self) -> None:
+        """Let go. What was not flushed is not acknowledged; large blobs stay for a next writer."""
+        if self._partials is not None:
+            self._files.release(self._partials)
+        self._segments.close()
+
+    def __enter__(self) -> "LocalStore":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """Close; after success flush first, and seal the open segment."""
+        try:
+            if kind is None and self._partials is not None:
+                self._files.flush()
+                self._segments.seal()
+        finally:
+            self.close()
+
+    def _find_size(self, sha256: str) -> int | None:
+        size = self._files.size(sha256)
+        return self._segments.size(bytes.fromhex(sha256)) if size is None else size
+
+    def _for_writing(self) -> Partials:
+        if self._partials is None:
+            raise ValueError("this store was opened for reading only")
+        return self._partials
+
+    def _put_file(self, sha256: str, data: bytes, partials: Partials) -> None:
+        path = partials.new_path(sha256)
+        fsio.copy_new(io.BytesIO(data), path, mode=0o600)
+        self._files.receive(path, sha256)
+
+    def _adopt_small(self, path: Path, sha256: str) -> None:
+        with fsio.refusals(path):
+            data = path.read_bytes()
+            if sha256_of(data) != sha256:
+                raise CorruptError(f"{path}: sha256 is not {sha256}")
+            self.put(data)
+            path.unlink()
+
+    def _adopt_large(self, path: Path, sha256: str, partials: Partials) -> None:
+        own = partials.new_path(sha256)
+        with fsio.refusals(path):
+            path.rename(own)
+        self._files.receive(own, sha256)
+
+
+def _prepare(layout: Layout, files: BlobFiles) -> Partials:
+    for folder in (layout.blobs, layout.segments, layout.journal, layout.partial):
+        fsio.make_dirs(folder)
+    partials = Partials(layout.partial, WriterId.here())
+    now = time.time()
+    with fsio.refusals(layout.store):
+        fsio.remove_stale_temps(layout.segments, now)
+        fsio.remove_stale_temps(layout.root, now)
+    partials.sweep(now)
+    files.finish_interrupted(partials)
+    return partials
+
+
+def _read_verified(file: BinaryIO, sha256: str) -> bytes:
+    with file:
+        data = file.read()
+    found = sha256_of(data)
+    if found != sha256:
+        raise IntegrityError(f"blob {sha256}: its bytes have sha256 {found}")
+    return data
+
+
+def _missing(sha256: str) -> NotFoundError:
+    return NotFoundError(f"blob {sha256} is not in the store")

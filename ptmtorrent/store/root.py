@@ -1,0 +1,169 @@
+"""A root: the folder that holds one collection, and who may write to it."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from ptmtorrent.errors import (
+    FatalError,
+    IntegrityError,
+    NotFoundError,
+    UsageError,
+    WriterActiveError,
+)
+from ptmtorrent.model.visit import canonical_json
+from ptmtorrent.store import fsio
+from ptmtorrent.store.layout import Layout
+from ptmtorrent.store.writers import WriterId
+
+FORMAT = 1
+"""The format of a root that this version reads and writes."""
+
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """An opened root.
+
+    Attributes:
+        path: absolute path of the folder.
+    """
+
+    path: Path
+
+    @property
+    def layout(self) -> Layout:
+        """Where everything is."""
+        return Layout(self.path)
+
+    @property
+    def privacy_key(self) -> bytes:
+        """The key of the pseudonyms. NotFoundError if it is lost: it is never made twice."""
+        path = self.layout.privacy_key
+        with fsio.refusals(path):
+            key = path.read_bytes() if path.exists() else b""
+        if len(key) != _KEY_BYTES:
+            raise NotFoundError(f"{path}: no such key; put it back from a copy of this root")
+        return key
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer of this root until the block ends, or the process does.
+
+        Raises WriterActiveError, naming the holder, when another process is. Keeps people from
+        starting two runs; that bytes stay right does not depend on it.
+        """
+        path = self.layout.lock
+        with fsio.refusals(path):
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            with fsio.refusals(path):
+                _take_lock(fd, path)
+            yield
+        finally:
+            os.close(fd)
+
+
+def open_root(path: Path, *, create: bool) -> Root:
+    """Open a root, or make one of a folder that is missing or empty.
+
+    Args:
+        path: the folder.
+        create: make it if there is none.
+
+    Raises:
+        NotFoundError: there is no root at ``path`` (and ``create`` is false).
+        UsageError: a newer version made it, or the folder holds something else.
+        IntegrityError: its format file cannot be read.
+        FatalError: the machine refuses.
+    """
+    root = Root(path.absolute())
+    with fsio.refusals(root.path):
+        if not root.layout.format_file.exists():
+            _make(root, create=create)
+        text = root.layout.format_file.read_bytes()
+    _check_format(text, root.layout.format_file)
+    return root
+
+
+def _make(root: Root, *, create: bool) -> None:
+    """Key first, format file last: a root exists when it is whole."""
+    if not create:
+        raise NotFoundError(f"{root.path}: no ptmtorrent root here")
+    if root.path.exists() and not root.path.is_dir():
+        raise UsageError(f"{root.path}: not a folder")
+    fsio.make_dirs(root.path)
+    strangers = sorted(entry.name for entry in root.path.iterdir() if not _is_ours(entry.name))
+    if strangers:
+        raise UsageError(f"{root.path}: not empty and not a root (holds {strangers[0]!r})")
+    layout = root.layout
+    fsio.write_once(layout.privacy_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
+    content = {"format": FORMAT, "created_by": version("ptmtorrent")}
+    fsio.write_once(layout.format_file, canonical_json(content) + b"\n")
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a name may be what a killed creation left."""
+    return name == "privacy.key" or name.startswith((".privacy.key.", ".ptmtorrent.json."))
+
+
+def _check_format(text: bytes, path: Path) -> None:
+    try:
+        found = json.loads(text)["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{path}: not readable as the format of a root") from error
+    if not isinstance(found, int) or found < 1:
+        raise IntegrityError(f"{path}: format {found!r} is none")
+    if found > FORMAT:
+        raise UsageError(f"{path}: made by a newer ptmtorrent (format {found}); update this one")
+
+
+def _take_lock(fd: int, path: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(fd, 1024, 0).decode("utf-8", "replace").strip()
+        raise WriterActiveError(f"{path}: another process writes here: {holder}") from None
+    me = WriterId.here()
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    os.ftruncate(fd, 0)
+    fsio.write_all(fd, canonical_json({"host": me.host, "pid": me.pid, "since": since}), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What a file system has left; ``free_inodes`` is None where inodes are not counted."""
+
+    free_bytes: int
+    free_inodes: int | None
+
+
+def space_at(path: Path) -> Space:
+    """What is left for us on the file system of ``path``."""
+    with fsio.refusals(path):
+        found = os.statvfs(path)
+    return Space(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+
+
+def shortage(space: Space, min_bytes: int, min_inodes: int) -> str | None:
+    """What there is too little of, in words, or None."""
+    if space.free_bytes < min_bytes:
+        return f"{space.free_bytes} bytes are free, {min_bytes} must stay free"
+    if space.free_inodes is not None and space.free_inodes < min_inodes:
+        return f"{space.free_inodes} inodes are free, {min_inodes} must stay free"
+    return None
+
+
+def check_space(path: Path, min_bytes: int, min_inodes: int) -> None:
+    """Stop before the disk is full. FatalError when less than the given is free."""
+    problem = shortage(space_at(path), min_bytes, min_inodes)
+    if problem:
+        raise FatalError(f"{path}: {problem}; free some and run the same command again")

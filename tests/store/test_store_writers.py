@@ -1,0 +1,122 @@
+"""Who is gone and who is not; and what the disk refuses."""
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ptmtorrent.errors import FatalError
+from ptmtorrent.store import fsio
+from ptmtorrent.store.partials import Partials
+from ptmtorrent.store.writers import WriterId, is_gone, start_of
+
+ME = WriterId(pid=10, start=500, namespace=7, boot="ab", nonce="1", host="box.example")
+
+
+def test_a_name_is_read_back() -> None:
+    for writer in (ME, WriterId.here()):
+        assert WriterId.parse(str(writer)) == writer
+    for text in ("", "x", str(ME) + "/", "1-2-3", f"{ME}\n"):
+        assert WriterId.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("writer", "start_now", "idle_s", "gone"),
+    [
+        (ME, 500, 1e9, False),
+        (ME, None, 0, True),
+        (ME, 501, 0, True),
+        (replace(ME, boot="cd"), 500, 0, True),
+        (replace(ME, boot="cd", host="other"), None, 3599, False),
+        (replace(ME, boot="cd", host="other"), None, 3601, True),
+        (replace(ME, namespace=8), None, 3599, False),
+        (replace(ME, namespace=8), 500, 3601, True),
+        (replace(ME, boot="0"), None, 3599, False),
+        (replace(ME, boot="0"), None, 3601, True),
+    ],
+)
+def test_who_is_gone(writer: WriterId, start_now: int | None, idle_s: float, gone: bool) -> None:
+    assert is_gone(writer, ME, start_now, idle_s) is gone
+
+
+def test_this_process_runs_and_a_missing_one_does_not() -> None:
+    assert start_of(os.getpid()) == WriterId.here().start > 0
+    assert start_of(2**30) is None
+
+
+def test_of_two_partials_of_a_blob_the_longer_stays(tmp_path: Path) -> None:
+    partials, name = Partials(tmp_path, ME), "ab" * 32
+    for length in (5, 9, 7, 0):
+        path = partials.new_path(name)
+        path.write_bytes(b"x" * length)
+        partials.let_go(path)
+    (left,) = tmp_path.iterdir()
+    assert (left.name, left.stat().st_size) == (name, 9)
+
+
+def test_bytes_nobody_wanted_for_thirty_days_are_removed(tmp_path: Path) -> None:
+    partial = tmp_path / ("ab" * 32)
+    stranger = tmp_path / "README"
+    for path in (partial, stranger):
+        path.write_bytes(b"x")
+        os.utime(path, (0, 0))
+    partials = Partials(tmp_path, ME)
+    partials.sweep(30 * 86_400)
+    assert partial.exists()
+    partials.sweep(30 * 86_400 + 1)
+    assert list(tmp_path.iterdir()) == [stranger]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EMFILE", "EIO", "EFBIG"],
+)
+def test_what_the_machine_refuses_is_fatal_and_says_what_to_do(code: str) -> None:
+    with (
+        pytest.raises(FatalError, match=r"^/some/where: .{15}"),
+        fsio.refusals(Path("/some/where")),
+    ):
+        raise OSError(getattr(errno, code), "no")
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(FileNotFoundError), fsio.refusals(Path("x")):
+        raise FileNotFoundError(errno.ENOENT, "no")
+
+
+def test_write_atomic_replaces_and_write_once_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert fsio.write_once(path, b"one", mode=0o600)
+    assert not fsio.write_once(path, b"two")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"one", 0o600)
+    fsio.write_atomic(path, b"three", mode=0o640)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"three", 0o640)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_replacement_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(FatalError):
+        fsio.write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_stale_temporary_files_are_removed(tmp_path: Path) -> None:
+    for name in (".a.tmp", ".b.tmp", "c.tmp"):
+        (tmp_path / name).write_bytes(b"")
+    os.utime(tmp_path / ".a.tmp", (0, 0))
+    os.utime(tmp_path / ".b.tmp", (5_000, 5_000))
+    os.utime(tmp_path / "c.tmp", (0, 0))
+    fsio.remove_stale_temps(tmp_path, now=5_001)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.tmp", "c.tmp"]
