@@ -1,0 +1,100 @@
+-- Statements that take journal lines in. Each is idempotent for the same line.
+
+-- name: set_position
+INSERT INTO position (one, applied, digest) VALUES (1, :applied, :digest)
+ON CONFLICT (one) DO UPDATE SET applied = excluded.applied, digest = excluded.digest
+
+-- name: begin_snapshot
+INSERT INTO snapshots (id, as_of, begun_at) VALUES (:id, :as_of, :at)
+
+-- name: finish_snapshot
+UPDATE snapshots SET finished_at = :at, manifest = :manifest WHERE id = :id
+
+-- name: open_listing
+INSERT INTO listings (snapshot, hub) VALUES (:snapshot, :hub) ON CONFLICT DO NOTHING
+
+-- name: end_listing
+UPDATE listings SET outcome = :outcome, reason = :reason, scope = :scope
+WHERE snapshot = :snapshot AND hub = :hub
+
+-- name: add_page
+INSERT INTO pages (snapshot, hub, sha256, received_at) VALUES (:snapshot, :hub, :sha256, :at)
+
+-- name: advance_listing
+UPDATE listings SET
+    listed = listed + :listed,
+    unparsed = unparsed + :unparsed,
+    first_page_at = coalesce(first_page_at, :at),
+    last_page_at = :at,
+    next_cursor = :next_cursor
+WHERE snapshot = :snapshot AND hub = :hub
+
+-- name: find_package
+SELECT id, name, former_names, origin FROM packages WHERE hub = :hub AND package_id = :package_id
+
+-- name: add_package
+INSERT INTO packages (hub, package_id, name, origin, page, raw_index, status, first_seen,
+    last_seen, downloads, used_bytes, fingerprint)
+VALUES (:hub, :package_id, :name, :origin, :page, :raw_index, :status, :snapshot,
+    :snapshot, :downloads, :used_bytes, :fingerprint)
+
+-- name: update_package
+UPDATE packages SET
+    name = :name, former_names = :former_names, origin = :origin, page = :page,
+    raw_index = :raw_index, status = :status, last_seen = :snapshot, downloads = :downloads,
+    used_bytes = :used_bytes, fingerprint = :fingerprint
+WHERE id = :id
+
+-- Packages of a hub that this snapshot's listing did not show; nothing is known of them today.
+-- name: mark_unseen
+UPDATE packages SET status = 'unseen'
+WHERE hub = :hub AND last_seen <> :snapshot AND status <> 'gone'
+
+-- name: set_status
+UPDATE packages SET status = :status WHERE hub = :hub AND package_id = :package_id
+
+-- name: find_origin
+SELECT id FROM origins WHERE url = :url
+
+-- name: add_origin
+INSERT INTO origins (key, url, hub) VALUES (:key, :url, :hub)
+
+-- name: set_predecessor
+UPDATE origins SET predecessor = :predecessor
+WHERE id = :id AND predecessor IS NULL AND visit IS NULL
+
+-- name: move_origin
+UPDATE origins SET moved_to = :target WHERE id = :id
+
+-- name: set_visit
+UPDATE origins SET
+    visit = :visit, head = :head, holding = :holding, pack_bytes = :pack_bytes,
+    is_complete = :is_complete, fingerprint = :fingerprint, depth = :depth, observed_at = :at,
+    moved_to = NULL
+WHERE id = :id
+
+-- name: add_visit
+INSERT INTO visits (origin, snapshot, visit, holding)
+VALUES (:origin, :snapshot, :visit, :holding)
+ON CONFLICT (origin, snapshot) DO UPDATE SET visit = excluded.visit, holding = excluded.holding
+
+-- name: clear_wanted
+DELETE FROM wanted WHERE origin = :origin
+
+-- name: add_object
+INSERT INTO objects (sha256, size, held) VALUES (:sha256, :size, :held)
+ON CONFLICT (sha256) DO UPDATE SET held = max(held, excluded.held)
+
+-- name: add_wanted
+INSERT INTO wanted (origin, path, sha256) VALUES (:origin, :path, :sha256)
+ON CONFLICT DO NOTHING
+
+-- name: hold_object
+UPDATE objects SET held = 1 WHERE sha256 = :sha256
+
+-- An item's final word, whoever asked: also what a rebuilt ledger knows of it.
+-- name: settle
+INSERT INTO items (stage, key, hub, snapshot, state, reason)
+VALUES (:stage, :key, :hub, :snapshot, :state, :reason)
+ON CONFLICT (stage, key) DO UPDATE SET
+    snapshot = excluded.snapshot, state = excluded.state, reason = excluded.reason, not_before = 0

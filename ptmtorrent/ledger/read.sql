@@ -1,0 +1,124 @@
+-- Reads for the build, for status and for people. Rows come in the order shards are written in.
+
+-- name: position
+SELECT applied, digest FROM position
+
+-- name: snapshots
+SELECT seq, id, as_of, begun_at, finished_at, manifest FROM snapshots ORDER BY seq
+
+-- name: listings
+SELECT hub, outcome, reason, scope, listed, unparsed, first_page_at, last_page_at, next_cursor
+FROM listings WHERE snapshot = :snapshot ORDER BY hub
+
+-- Packages page by page, so that each page is read once.
+-- name: packages
+SELECT
+    p.hub, p.package_id, p.name, p.former_names, p.raw_index, p.status, s1.id AS first_seen,
+    s2.id AS last_seen, g.sha256 AS page, g.received_at,
+    coalesce(m.url, o.url) AS origin,
+    coalesce(m.visit, o.visit) AS visit, coalesce(m.is_complete, o.is_complete) AS is_complete,
+    v.reason AS visit_reason,
+    EXISTS (
+        SELECT 1 FROM wanted AS w JOIN objects ON objects.sha256 = w.sha256
+        WHERE w.origin = coalesce(m.id, o.id) AND NOT objects.held
+    ) AS lacks_objects,
+    (
+        SELECT min(i.reason) FROM wanted AS w JOIN items AS i ON i.key = w.sha256
+        WHERE w.origin = coalesce(m.id, o.id) AND i.stage = 'object'
+            AND i.state IN ('skipped', 'failed')
+    ) AS object_reason
+FROM packages AS p
+JOIN pages AS g ON g.seq = p.page
+JOIN snapshots AS s1 ON s1.seq = p.first_seen
+JOIN snapshots AS s2 ON s2.seq = p.last_seen
+LEFT JOIN origins AS o ON o.id = p.origin
+LEFT JOIN origins AS m ON m.id = o.moved_to
+LEFT JOIN items AS v ON v.stage = 'visit' AND v.key = coalesce(m.url, o.url)
+    AND v.state IN ('skipped', 'failed')
+WHERE p.hub = :hub
+ORDER BY p.page, p.raw_index
+
+-- Origins that some package names, or once named, and that are where they say.
+-- name: origins
+SELECT o.id, o.key, o.url, o.hub, o.visit, o.holding, o.observed_at, i.state,
+    CASE WHEN i.state IN ('skipped', 'failed') THEN i.reason END AS reason
+FROM origins AS o LEFT JOIN items AS i ON i.stage = 'visit' AND i.key = o.url
+WHERE o.moved_to IS NULL AND (
+    o.visit IS NOT NULL OR i.id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM packages AS p WHERE p.origin = o.id)
+)
+ORDER BY o.key
+
+-- The visits of an origin that finished snapshots were built from, oldest first.
+-- name: built_visits
+SELECT DISTINCT v.visit, v.holding FROM visits AS v
+JOIN snapshots AS s ON s.seq = v.snapshot
+WHERE v.origin = :origin AND s.finished_at IS NOT NULL AND s.seq <> :snapshot
+ORDER BY v.snapshot
+
+-- name: blobs
+SELECT o.sha256, o.size, o.held, count(*) AS uses,
+    CASE WHEN i.state IN ('skipped', 'failed') AND NOT o.held THEN i.reason END AS reason
+FROM objects AS o
+JOIN wanted AS w ON w.sha256 = o.sha256
+LEFT JOIN items AS i ON i.stage = 'object' AND i.key = o.sha256
+GROUP BY o.sha256 ORDER BY o.sha256
+
+-- name: object_reason
+SELECT reason FROM items
+WHERE stage = 'object' AND key = :key AND state IN ('skipped', 'failed')
+
+-- name: attempts
+SELECT hub, stage, item, outcome, reason, http_status, bytes, seconds, at, tool, message
+FROM attempts WHERE snapshot = :snapshot ORDER BY id
+
+-- name: item_counts
+SELECT hub, stage, state, reason, count(*) AS items, sum(bytes) AS bytes
+FROM items WHERE snapshot = :snapshot GROUP BY hub, stage, state, reason
+ORDER BY hub, stage, state, reason
+
+-- name: package_counts
+SELECT hub, count(*) AS packages FROM packages GROUP BY hub ORDER BY hub
+
+-- name: origin_counts
+SELECT hub, count(*) AS origins FROM origins
+WHERE moved_to IS NULL AND EXISTS (SELECT 1 FROM packages AS p WHERE p.origin = origins.id)
+GROUP BY hub ORDER BY hub
+
+-- name: troubles
+SELECT hub, stage, key, state, reason FROM items
+WHERE snapshot = :snapshot AND state IN ('failed', 'skipped')
+    AND (:state IS NULL OR state = :state)
+ORDER BY hub, stage, key LIMIT :count
+
+-- What deduplication saved: bytes of objects named more than once, beyond the first time.
+-- name: saved_bytes
+SELECT count(*) AS objects, coalesce(sum(o.size), 0) AS bytes,
+    coalesce(sum(o.size * (u.uses - 1)), 0) AS saved
+FROM objects AS o
+JOIN (SELECT sha256, count(DISTINCT origin) AS uses FROM wanted GROUP BY sha256) AS u
+    ON u.sha256 = o.sha256
+WHERE o.held
+
+-- name: received_bytes
+SELECT coalesce(sum(bytes), 0) AS bytes FROM items WHERE snapshot = :snapshot
+
+-- name: work_ahead
+SELECT v.hub, v.stage, count(*) AS items, coalesce(sum(size), 0) AS bytes
+FROM (
+    SELECT i.hub, i.stage,
+        CASE i.stage
+            WHEN 'object' THEN (SELECT size FROM objects WHERE sha256 = i.key)
+            ELSE (SELECT max(p.used_bytes) FROM packages AS p JOIN origins AS o ON o.id = p.origin
+                  WHERE o.url = i.key)
+        END AS size
+    FROM items AS i
+    WHERE i.snapshot = :snapshot AND i.state IN ('todo', 'postponed', 'leased')
+) AS v
+GROUP BY v.hub, v.stage ORDER BY v.hub, v.stage
+
+-- name: gates
+SELECT name, state FROM gates ORDER BY name
+
+-- name: holding_of
+SELECT holding FROM origins WHERE url = :url

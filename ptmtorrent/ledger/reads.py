@@ -1,0 +1,113 @@
+"""Questions to the ledger; nothing here writes."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from ptmtorrent.ledger.rows import BlobRow, ItemCount, Listing, OriginRow, PackageRow, Snapshot
+from ptmtorrent.ledger.statements import statements
+
+SQL = statements("read.sql")
+BATCH = 1000
+
+R = TypeVar("R")
+
+
+class Reads:
+    """The face of the ledger that answers; rows are streamed, never all in memory."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def position(self) -> tuple[int, str]:
+        """Number and digest of the last journal line that is in; (0, "") for none."""
+        row = self._run("position").fetchone()
+        return (int(row[0]), str(row[1])) if row else (0, "")
+
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, oldest first."""
+        return [Snapshot(*row) for row in self._run("snapshots")]
+
+    def listings(self, snapshot: int) -> list[Listing]:
+        """The listings of a snapshot, by hub."""
+        return [Listing(*row) for row in self._run("listings", snapshot=snapshot)]
+
+    def packages(self, hub: str) -> Iterator[PackageRow]:
+        """All packages of a hub in listing order."""
+        return self._stream(PackageRow, "packages", hub=hub)
+
+    def origins(self) -> Iterator[OriginRow]:
+        """All origins by key."""
+        return self._stream(OriginRow, "origins")
+
+    def built_visits(self, origin: int, snapshot: int) -> list[tuple[str, str]]:
+        """(visit, holding) of an origin that earlier finished snapshots were built from."""
+        return list(self._run("built_visits", origin=origin, snapshot=snapshot))
+
+    def holding_of(self, url: str) -> str | None:
+        """The newest holding of an origin, by name."""
+        row = self._run("holding_of", url=url).fetchone()
+        return row[0] if row else None
+
+    def blobs(self) -> Iterator[BlobRow]:
+        """Blobs that heads stand for, by name."""
+        return self._stream(BlobRow, "blobs")
+
+    def object_reason(self, sha256: str) -> str | None:
+        """Why an object is not held, if anybody tried."""
+        row = self._run("object_reason", key=sha256).fetchone()
+        return row[0] if row else None
+
+    def attempts(self, snapshot: int) -> Iterator[dict[str, Any]]:
+        """The attempts of a snapshot in order."""
+        cursor = self._run("attempts", snapshot=snapshot)
+        names = [column[0] for column in cursor.description]
+        while rows := cursor.fetchmany(BATCH):
+            yield from (dict(zip(names, row, strict=True)) for row in rows)
+
+    def item_counts(self, snapshot: int) -> list[ItemCount]:
+        """Items of a snapshot by hub, stage, state and reason."""
+        return [ItemCount(*row) for row in self._run("item_counts", snapshot=snapshot)]
+
+    def package_counts(self) -> dict[str, int]:
+        """Packages known, by hub."""
+        return dict(self._run("package_counts").fetchall())
+
+    def origin_counts(self) -> dict[str, int]:
+        """Origins known, by hub."""
+        return dict(self._run("origin_counts").fetchall())
+
+    def troubles(
+        self, snapshot: int, *, state: str | None, count: int
+    ) -> list[tuple[str, str, str, str, str]]:
+        """(hub, stage, key, state, reason) of items that are not done, at most ``count``."""
+        return self._run("troubles", snapshot=snapshot, state=state, count=count).fetchall()
+
+    def saved_bytes(self) -> tuple[int, int, int]:
+        """(objects held, their bytes, bytes that deduplication saved)."""
+        objects, held, saved = self._run("saved_bytes").fetchone()
+        return int(objects), int(held), int(saved)
+
+    def received_bytes(self, snapshot: int) -> int:
+        """Bytes received for the items of a snapshot."""
+        return int(self._run("received_bytes", snapshot=snapshot).fetchone()[0])
+
+    def work_ahead(self, snapshot: int) -> list[tuple[str, str, int, int]]:
+        """(hub, stage, items, bytes) that are still to be done."""
+        return self._run("work_ahead", snapshot=snapshot).fetchall()
+
+    def gates(self) -> dict[str, str]:
+        """What hosts allowed when we last heard."""
+        return dict(self._run("gates").fetchall())
+
+    def _stream(self, kind: type[R], name: str, /, **values: object) -> Iterator[R]:
+        cursor = self._connection.cursor().execute(SQL[name], values)
+        while rows := cursor.fetchmany(BATCH):
+            yield from _typed(kind, rows)
+
+    def _run(self, name: str, /, **values: object) -> sqlite3.Cursor:
+        return self._connection.execute(SQL[name], values)
+
+
+def _typed(kind: type[R], rows: Sequence[Sequence[Any]]) -> Iterator[R]:
+    return (kind(*row) for row in rows)

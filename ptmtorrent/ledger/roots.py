@@ -1,0 +1,201 @@
+"""Taking journal lines in.
+
+Every change that a journal line stands for is made here and nowhere else, live and on replay, so a
+ledger that is lost comes back as it was. The caller has read the blobs that a line names.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from ptmtorrent.errors import SkipReason
+from ptmtorrent.ledger.statements import statements
+from ptmtorrent.model.key import origin_key
+from ptmtorrent.model.package import Package, PackageStatus
+from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.model.work import Stage
+
+SQL = statements("apply.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageLine:
+    """A page of a listing, or one package's record in answer to a question.
+
+    Attributes:
+        sha256: the blob with the page as received.
+        packages: (index in the page, package) of the records that count.
+        unparsed: how many records of the page could not be read.
+        is_answer: whether it answers a question, and so does not advance the listing.
+    """
+
+    snapshot: int
+    hub: str
+    sha256: str
+    at: str
+    next_cursor: str | None
+    packages: tuple[tuple[int, Package], ...]
+    unparsed: int
+    is_answer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitLine:
+    """An origin was visited; ``holding_sha256`` and ``visit_sha256`` name the blobs."""
+
+    snapshot: int
+    hub: str
+    at: str
+    visit: Visit
+    visit_sha256: str
+    holding: Holding
+    holding_sha256: str
+    fingerprint: str | None
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An item's final word within a snapshot: ``state`` is done or skipped."""
+
+    snapshot: int
+    hub: str
+    stage: Stage
+    key: str
+    state: str
+    reason: str | None = None
+
+
+class Roots:
+    """The face of the ledger that takes journal lines in; call within a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def position(self, applied: int, digest: str) -> None:
+        """Everything up to this journal line is in."""
+        self._run("set_position", applied=applied, digest=digest)
+
+    def begin(self, snapshot_id: str, as_of: str, at: str) -> int:
+        """A snapshot begins; returns its number."""
+        number = self._run("begin_snapshot", id=snapshot_id, as_of=as_of, at=at).lastrowid
+        assert number is not None  # noqa: S101  # an INSERT that succeeded has a row id
+        return number
+
+    def finish(self, snapshot_id: str, manifest: str, at: str) -> None:
+        """A snapshot's manifest is written."""
+        self._run("finish_snapshot", id=snapshot_id, manifest=manifest, at=at)
+
+    def page(self, line: PageLine) -> None:
+        """A page and its packages; a listing's page and its next cursor go together."""
+        self._run("open_listing", snapshot=line.snapshot, hub=line.hub)
+        page = self._run(
+            "add_page", snapshot=line.snapshot, hub=line.hub, sha256=line.sha256, at=line.at
+        ).lastrowid
+        for index, package in line.packages:
+            self._package(line.snapshot, page, index, package)
+        if not line.is_answer:
+            self._run(
+                "advance_listing",
+                snapshot=line.snapshot,
+                hub=line.hub,
+                listed=len(line.packages),
+                unparsed=line.unparsed,
+                at=line.at,
+                next_cursor=line.next_cursor,
+            )
+
+    def listing(
+        self, snapshot: int, hub: str, outcome: str, reason: str | None, scope: str
+    ) -> None:
+        """A hub's listing ended; packages it did not show are unseen until asked for."""
+        self._run("open_listing", snapshot=snapshot, hub=hub)
+        self._run(
+            "end_listing",
+            snapshot=snapshot,
+            hub=hub,
+            outcome=outcome,
+            reason=reason,
+            scope=scope,
+        )
+        self._run("mark_unseen", snapshot=snapshot, hub=hub)
+
+    def visit(self, line: VisitLine) -> None:
+        """An origin's newest visit, what its head stands for, and the end of its item."""
+        origin = self._origin(line.visit.url, line.hub)
+        names = {"visit": line.visit_sha256, "holding": line.holding_sha256}
+        self._run(
+            "set_visit",
+            id=origin,
+            head=line.visit.head,
+            pack_bytes=line.holding.pack_bytes,
+            is_complete=line.visit.is_complete,
+            fingerprint=line.fingerprint,
+            depth=line.depth,
+            at=line.at,
+            **names,
+        )
+        self._run("add_visit", origin=origin, snapshot=line.snapshot, **names)
+        self._run("clear_wanted", origin=origin)
+        for blob in line.holding.wanted:
+            self._run("add_object", sha256=blob.sha256, size=blob.size, held=not blob.lfs)
+            path = blob.path.encode("utf-8", "surrogateescape")
+            self._run("add_wanted", origin=origin, path=path, sha256=blob.sha256)
+        self.settle(Verdict(line.snapshot, line.hub, Stage.VISIT, line.visit.url, "done"))
+
+    def moved(self, snapshot: int, hub: str, url: str, target: str) -> None:
+        """An origin is now to be found at ``target``, which is to be visited."""
+        here, there = self._origin(url, hub), self._origin(target, hub)
+        self._run("move_origin", id=here, target=there)
+        self._run("set_predecessor", id=there, predecessor=here)
+        self.settle(Verdict(snapshot, hub, Stage.VISIT, url, "done"))
+
+    def settle(self, verdict: Verdict) -> None:
+        """An item's final word."""
+        self._run("settle", **asdict(verdict))
+        if verdict.stage == Stage.ASK and verdict.reason == SkipReason.GONE:
+            package_id = verdict.key.removeprefix(f"{verdict.hub}:")
+            status = PackageStatus.GONE
+            self._run("set_status", hub=verdict.hub, package_id=package_id, status=status)
+
+    def hold(self, objects: Iterable[str]) -> None:
+        """These objects are in the store."""
+        for sha256 in objects:
+            self._run("hold_object", sha256=sha256)
+
+    def _package(self, snapshot: int, page: int | None, index: int, package: Package) -> None:
+        known = self._run("find_package", hub=package.hub, package_id=package.package_id).fetchone()
+        origin = self._origin(package.origin, package.hub) if package.origin else None
+        row = {
+            "name": package.name,
+            "origin": origin,
+            "page": page,
+            "raw_index": index,
+            "status": package.status,
+            "snapshot": snapshot,
+            "downloads": package.downloads_30d,
+            "used_bytes": package.used_bytes,
+            "fingerprint": package.fingerprint,
+        }
+        if known is None:
+            self._run("add_package", hub=package.hub, package_id=package.package_id, **row)
+            return
+        number, name, former, former_origin = known
+        names = json.loads(former)
+        if name != package.name:
+            names = [n for n in names if n not in (name, package.name)] + [name]
+        if origin is not None and former_origin not in (None, origin):
+            self._run("set_predecessor", id=origin, predecessor=former_origin)
+        self._run("update_package", id=number, former_names=json.dumps(names), **row)
+
+    def _origin(self, url: str, hub: str) -> int:
+        found = self._run("find_origin", url=url).fetchone()
+        if found is not None:
+            return int(found[0])
+        number = self._run("add_origin", key=origin_key(url), url=url, hub=hub).lastrowid
+        assert number is not None  # noqa: S101  # an INSERT that succeeded has a row id
+        return number
+
+    def _run(self, name: str, /, **values: object) -> sqlite3.Cursor:
+        return self._connection.execute(SQL[name], values)

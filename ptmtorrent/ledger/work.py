@@ -1,0 +1,154 @@
+"""Planning, leasing and closing items."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ptmtorrent.ledger.rows import Item
+from ptmtorrent.ledger.statements import statements
+from ptmtorrent.model.clock import rfc3339
+from ptmtorrent.model.work import (
+    AskTask,
+    Attempt,
+    Done,
+    Failed,
+    ObjectSource,
+    Postponed,
+    Skipped,
+    Stage,
+)
+
+SQL = statements("work.sql")
+EVERYTHING = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class OriginPlan:
+    """What the ledger knows of an origin to be visited; names are of blobs."""
+
+    url: str
+    holding: str | None
+    visit: str | None
+    fingerprint: str | None
+
+
+class Work:
+    """The face of the ledger that hands out work; call within a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def plan_asks(self, snapshot: int, hub: str) -> int:
+        """Ask for every package that a complete listing did not show; returns how many."""
+        return self._run("plan_asks", snapshot=snapshot, hub=hub).rowcount
+
+    def plan_visits(
+        self, snapshot: int, hub: str, *, depth: int, top: int | None, globs: Iterable[str]
+    ) -> int:
+        """Visit the origins of the packages listed; returns how many items are new."""
+        return self._run(
+            "plan_visits",
+            snapshot=snapshot,
+            hub=hub,
+            depth=depth,
+            top=EVERYTHING if top is None else top,
+            globs=json.dumps(list(globs)),
+        ).rowcount
+
+    def plan_visit(self, snapshot: int, hub: str, url: str) -> None:
+        """Visit one origin more."""
+        self._run("plan_visit", snapshot=snapshot, hub=hub, key=url)
+
+    def plan_objects(self, snapshot: int, origin: str | None = None) -> int:
+        """Fetch the objects that visited heads stand for (those of one origin, or of all)."""
+        return self._run("plan_objects", snapshot=snapshot, origin=origin).rowcount
+
+    def release(self) -> None:
+        """What a killed process had leased is free again."""
+        self._run("release")
+
+    def retry_failed(self, snapshot: int) -> int:
+        """Failed items are to be done again; returns how many."""
+        return self._run("retry_failed", snapshot=snapshot).rowcount
+
+    def lease(self, stage: Stage, snapshot: int, *, now: float, count: int) -> list[Item]:
+        """Take up to ``count`` items that are due, the ones that waited longest first."""
+        rows = self._run("lease", stage=stage, snapshot=snapshot, now=now, count=count)
+        return sorted((Item(*row) for row in rows.fetchall()), key=lambda item: item.id)
+
+    def next_due(self, stage: Stage, snapshot: int) -> float | None:
+        """When the next item is due (epoch seconds); None when none is left at all.
+
+        Infinity-like (1e18) when all that is left is leased.
+        """
+        due = self._run("next_due", stage=stage, snapshot=snapshot).fetchone()[0]
+        return None if due is None else float(due)
+
+    def close(self, attempt: Attempt, snapshot: int, tool: str) -> None:
+        """Write an attempt down, and its outcome on the item."""
+        state, reason, not_before = _state(attempt)
+        names = {"stage": attempt.stage, "state": state, "reason": reason, "bytes": attempt.bytes}
+        self._run("close_item", key=attempt.item, not_before=not_before, **names)
+        self.attempt(attempt, snapshot, tool)
+
+    def attempt(self, attempt: Attempt, snapshot: int, tool: str) -> None:
+        """Write down an attempt that belongs to no item (a listing)."""
+        state, reason, _ = _state(attempt)
+        self._run(
+            "add_attempt",
+            snapshot=snapshot,
+            hub=attempt.hub,
+            stage=attempt.stage,
+            item=attempt.item,
+            outcome=state,
+            reason=reason,
+            http_status=attempt.status,
+            bytes=attempt.bytes,
+            seconds=attempt.seconds,
+            at=rfc3339(attempt.at),
+            tool=tool,
+            message=attempt.message,
+        )
+
+    def ask_task(self, item: Item) -> AskTask:
+        """What to ask a hub for."""
+        row = self._run("ask_task", hub=item.hub, key=item.key).fetchone()
+        return AskTask(*row)
+
+    def origin_plan(self, item: Item, snapshot: int) -> OriginPlan:
+        """What is known of the origin of a leased visit."""
+        return OriginPlan(*self._run("origin_task", key=item.key, snapshot=snapshot).fetchone())
+
+    def object_size(self, sha256: str) -> int:
+        """Size of an object in bytes, as its pointers say."""
+        return int(self._run("object_size", key=sha256).fetchone()[0])
+
+    def object_sources(self, sha256: str) -> tuple[ObjectSource, ...]:
+        """Some places an object can be had from."""
+        rows = self._run("object_sources", key=sha256).fetchall()
+        return tuple(
+            ObjectSource(origin, revision, path.decode("utf-8", "surrogateescape"))
+            for origin, revision, path in rows
+        )
+
+    def save_gates(self, states: dict[str, str]) -> None:
+        """Keep what hosts allow, for the next process."""
+        rows = [{"name": name, "state": state} for name, state in states.items()]
+        self._connection.executemany(SQL["set_gate"], rows)
+
+    def _run(self, name: str, /, **values: object) -> sqlite3.Cursor:
+        return self._connection.execute(SQL[name], values)
+
+
+def _state(attempt: Attempt) -> tuple[str, str | None, float]:
+    """(state, reason, not before) of an outcome."""
+    match attempt.outcome:
+        case Done():
+            return "done", None, 0.0
+        case Skipped(reason):
+            return "skipped", reason, 0.0
+        case Failed(reason):
+            return "failed", reason, 0.0
+        case Postponed(not_before, reason):
+            return "postponed", reason, not_before.timestamp()

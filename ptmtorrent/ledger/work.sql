@@ -1,0 +1,126 @@
+-- Planning and leasing. Plans are set operations; running one again changes nothing.
+
+-- Packages that a complete listing did not show are asked for, once.
+-- name: plan_asks
+INSERT INTO items (stage, key, hub, snapshot, state)
+SELECT 'ask', hub || ':' || package_id, hub, :snapshot, 'todo'
+FROM packages
+WHERE hub = :hub AND status = 'unseen' AND last_seen <> :snapshot
+ON CONFLICT (stage, key) DO UPDATE SET
+    snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
+    bytes = 0
+WHERE items.snapshot <> excluded.snapshot
+
+-- Origins of the packages this snapshot listed: the most downloaded first, at most `top` a hub.
+-- An origin whose hub says nothing changed since it was visited (deep enough) is done at once.
+-- name: plan_visits
+INSERT INTO items (stage, key, hub, snapshot, state)
+SELECT
+    'visit', o.url, o.hub, :snapshot,
+    CASE WHEN
+        o.visit IS NOT NULL AND chosen.fingerprint IS NOT NULL
+        AND o.fingerprint = chosen.fingerprint AND (o.is_complete OR o.depth >= :depth)
+    THEN 'done' ELSE 'todo' END
+FROM (
+    SELECT origin, min(fingerprint) AS fingerprint, min(rank) AS rank
+    FROM (
+        SELECT p.origin, p.fingerprint,
+            row_number() OVER (ORDER BY p.downloads DESC NULLS LAST, p.page, p.raw_index) AS rank
+        FROM packages AS p
+        WHERE p.hub = :hub AND p.last_seen = :snapshot AND p.origin IS NOT NULL
+            AND (:globs = '[]'
+                OR EXISTS (SELECT 1 FROM json_each(:globs) WHERE p.name GLOB value))
+    )
+    WHERE rank <= :top
+    GROUP BY origin
+) AS chosen
+JOIN origins AS o ON o.id = chosen.origin
+WHERE TRUE
+ORDER BY chosen.rank
+ON CONFLICT (stage, key) DO UPDATE SET
+    snapshot = excluded.snapshot, state = excluded.state, reason = NULL, attempts = 0,
+    not_before = 0, bytes = 0
+WHERE items.snapshot <> excluded.snapshot
+
+-- LFS objects of the heads of this snapshot's origins that are not held yet.
+-- name: plan_objects
+INSERT INTO items (stage, key, hub, snapshot, state)
+SELECT 'object', objects.sha256, min(o.hub), :snapshot, 'todo'
+FROM items AS v
+JOIN origins AS o ON v.key = o.url
+JOIN wanted ON wanted.origin = o.id
+JOIN objects ON objects.sha256 = wanted.sha256
+WHERE v.stage = 'visit' AND v.snapshot = :snapshot AND v.state = 'done' AND NOT objects.held
+    AND (:origin IS NULL OR o.url = :origin)
+GROUP BY objects.sha256
+ORDER BY min(v.id), objects.sha256
+ON CONFLICT (stage, key) DO UPDATE SET
+    snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
+    bytes = 0
+WHERE items.snapshot <> excluded.snapshot
+
+-- name: plan_visit
+INSERT INTO items (stage, key, hub, snapshot, state) VALUES ('visit', :key, :hub, :snapshot, 'todo')
+ON CONFLICT (stage, key) DO UPDATE SET
+    snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
+    bytes = 0
+WHERE items.snapshot <> excluded.snapshot
+
+-- Whatever a killed process had in hand is free again.
+-- name: release
+UPDATE items SET state = 'todo' WHERE state = 'leased'
+
+-- name: retry_failed
+UPDATE items SET state = 'todo', reason = NULL, attempts = 0, not_before = 0
+WHERE state = 'failed' AND snapshot = :snapshot
+
+-- name: lease
+UPDATE items SET state = 'leased', attempts = attempts + 1
+WHERE id IN (
+    SELECT id FROM items
+    WHERE stage = :stage AND state IN ('todo', 'postponed') AND not_before <= :now
+        AND snapshot = :snapshot
+    ORDER BY state DESC, not_before, id LIMIT :count
+)
+RETURNING id, stage, key, hub, attempts
+
+-- Nothing is left to do when no row comes; else when the next one is due (0: now).
+-- name: next_due
+SELECT min(CASE WHEN state = 'leased' THEN 1e18 ELSE not_before END) AS due
+FROM items
+WHERE stage = :stage AND state IN ('todo', 'postponed', 'leased') AND snapshot = :snapshot
+
+-- name: close_item
+UPDATE items SET
+    state = :state, reason = :reason, not_before = :not_before, bytes = bytes + :bytes
+WHERE stage = :stage AND key = :key
+
+-- name: add_attempt
+INSERT INTO attempts (snapshot, hub, stage, item, outcome, reason, http_status, bytes, seconds,
+    at, tool, message)
+VALUES (:snapshot, :hub, :stage, :item, :outcome, :reason, :http_status, :bytes, :seconds,
+    :at, :tool, :message)
+
+-- name: ask_task
+SELECT hub, package_id, name FROM packages
+WHERE hub = :hub AND package_id = substr(:key, length(:hub) + 2)
+
+-- name: origin_task
+SELECT o.url, coalesce(o.holding, b.holding) AS holding, coalesce(o.visit, b.visit) AS visit,
+    (SELECT min(p.fingerprint) FROM packages AS p
+     WHERE p.origin = o.id AND p.last_seen = :snapshot) AS fingerprint
+FROM origins AS o LEFT JOIN origins AS b ON b.id = o.predecessor
+WHERE o.url = :key
+
+-- name: object_size
+SELECT size FROM objects WHERE sha256 = :key
+
+-- name: object_sources
+SELECT o.url AS origin, o.head AS revision, w.path
+FROM wanted AS w JOIN origins AS o ON o.id = w.origin
+WHERE w.sha256 = :key AND o.head IS NOT NULL
+ORDER BY o.id, w.path LIMIT 5
+
+-- name: set_gate
+INSERT INTO gates (name, state) VALUES (:name, :state)
+ON CONFLICT (name) DO UPDATE SET state = excluded.state

@@ -1,0 +1,229 @@
+"""The ledger: what goes in comes out, plans are repeatable, and a listing's page is whole."""
+
+from pathlib import Path
+
+import pytest
+
+from ptmtorrent.errors import IntegrityError, NotFoundError
+from ptmtorrent.ledger.ledger import Ledger
+from ptmtorrent.ledger.roots import PageLine, Verdict, VisitLine
+from ptmtorrent.model.package import Package, PackageStatus
+from ptmtorrent.model.visit import Holding, Ref, Visit, Wanted
+from ptmtorrent.model.work import Stage
+
+AT = "2026-11-21T00:00:00.000000Z"
+HUB = "huggingface"
+
+
+def package(number: int, name: str | None = None, downloads: int = 0, sha: str = "a") -> Package:
+    name = name or f"org/m{number}"
+    return Package(
+        hub=HUB,
+        package_id=f"{number:024x}",
+        name=name,
+        url=f"https://huggingface.co/{name}",
+        origin=f"https://huggingface.co/{name}",
+        downloads_30d=downloads,
+        fingerprint=f"{sha} t",
+    )
+
+
+def page(snapshot: int, *packages: Package, next_cursor: str | None = None) -> PageLine:
+    return PageLine(
+        snapshot=snapshot,
+        hub=HUB,
+        sha256="p" * 64,
+        at=AT,
+        next_cursor=next_cursor,
+        packages=tuple(enumerate(packages)),
+        unparsed=0,
+        is_answer=False,
+    )
+
+
+def visit(snapshot: int, url: str, *, objects: tuple[str, ...] = (), sha: str = "a") -> VisitLine:
+    head = "1" * 40
+    state = Visit(url, (Ref("refs/heads/main", head, "commit", head),), "refs/heads/main", head)
+    wanted = tuple(Wanted(f"w{n}", sha256, 10, lfs=True) for n, sha256 in enumerate(objects))
+    return VisitLine(
+        snapshot=snapshot,
+        hub=HUB,
+        at=AT,
+        visit=state,
+        visit_sha256="v" * 64,
+        holding=Holding("v" * 64, ("k" * 64,), wanted, 100, "2"),
+        holding_sha256="h" * 64,
+        fingerprint=f"{sha} t",
+        depth=1,
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path: Path):
+    opened = Ledger.open(tmp_path / "ledger.sqlite")
+    yield opened
+    opened.close()
+
+
+def begin(ledger: Ledger, name: str = "2026-11-21") -> int:
+    with ledger.transaction():
+        return ledger.roots.begin(name, name[:10], AT)
+
+
+def plan(ledger: Ledger, snapshot: int, **options: object) -> int:
+    values = {"depth": 1, "top": None, "globs": ()} | options
+    with ledger.transaction():
+        return ledger.work.plan_visits(snapshot, HUB, **values)
+
+
+def lease(ledger: Ledger, stage: Stage, snapshot: int, count: int = 100) -> list[str]:
+    with ledger.transaction():
+        return [i.key for i in ledger.work.lease(stage, snapshot, now=1e9, count=count)]
+
+
+def test_a_page_and_its_next_cursor_are_committed_together(ledger):
+    snapshot = begin(ledger)
+    with pytest.raises(RuntimeError, match="killed"), ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1), next_cursor="/next"))
+        raise RuntimeError("killed")
+    assert ledger.reads.listings(snapshot) == []
+    assert ledger.reads.package_counts() == {}
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1), next_cursor="/next"))
+    assert ledger.reads.listings(snapshot)[0].next_cursor == "/next"
+    assert ledger.reads.package_counts() == {HUB: 1}
+
+
+def test_a_new_name_under_the_same_id_is_a_rename_and_inherits_what_is_held(ledger):
+    first = begin(ledger)
+    old = "https://huggingface.co/org/m1"
+    with ledger.transaction():
+        ledger.roots.page(page(first, package(1)))
+        ledger.roots.visit(visit(first, old))
+        ledger.roots.finish("2026-11-21", "m" * 64, AT)
+    second = begin(ledger, "2026-11-22")
+    with ledger.transaction():
+        ledger.roots.page(page(second, package(1, "org/new")))
+    [row] = ledger.reads.packages(HUB)
+    assert (row.name, row.former_names) == ("org/new", '["org/m1"]')
+    plan(ledger, second)
+    with ledger.transaction():
+        [item] = ledger.work.lease(Stage.VISIT, second, now=1e9, count=9)
+        known = ledger.work.origin_plan(item, second)
+    assert (known.url, known.holding) == ("https://huggingface.co/org/new", "h" * 64)
+
+
+def test_planning_twice_plans_once_and_the_most_downloaded_come_first(ledger):
+    snapshot = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, *(package(n, downloads=n) for n in range(1, 6))))
+    assert plan(ledger, snapshot, top=3) == 3
+    assert plan(ledger, snapshot, top=3) == 0
+    assert [key[-2:] for key in lease(ledger, Stage.VISIT, snapshot)] == ["m5", "m4", "m3"]
+
+
+def test_globs_choose_what_is_visited(ledger):
+    snapshot = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1, "a/x"), package(2, "b/x"), package(3, "a/y")))
+    assert plan(ledger, snapshot, globs=["a/*"]) == 2
+
+
+def test_an_origin_whose_fingerprint_did_not_change_is_done_without_a_visit(ledger):
+    first = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(first, package(1), package(2)))
+        for number in (1, 2):
+            ledger.roots.visit(visit(first, f"https://huggingface.co/org/m{number}"))
+        ledger.roots.finish("2026-11-21", "m" * 64, AT)
+    second = begin(ledger, "2026-11-22")
+    with ledger.transaction():
+        ledger.roots.page(page(second, package(1), package(2, sha="b")))
+    plan(ledger, second)
+    assert lease(ledger, Stage.VISIT, second) == ["https://huggingface.co/org/m2"]
+    states = {(c.state, c.items) for c in ledger.reads.item_counts(second)}
+    assert states == {("done", 1), ("leased", 1)}
+
+
+def test_objects_that_are_shared_are_planned_once_and_held_ones_never(ledger):
+    snapshot = begin(ledger)
+    urls = [f"https://huggingface.co/org/m{n}" for n in (1, 2)]
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1), package(2)))
+    plan(ledger, snapshot)
+    with ledger.transaction():
+        ledger.roots.visit(visit(snapshot, urls[0], objects=("a" * 64, "b" * 64)))
+        ledger.roots.visit(visit(snapshot, urls[1], objects=("b" * 64, "c" * 64)))
+        ledger.roots.hold(["c" * 64])
+        ledger.work.plan_objects(snapshot)
+    assert lease(ledger, Stage.OBJECT, snapshot) == ["a" * 64, "b" * 64]
+    with ledger.transaction():
+        sources = ledger.work.object_sources("b" * 64)
+    assert [s.origin for s in sources] == urls
+
+
+def test_what_a_killed_process_had_leased_is_free_again(ledger):
+    snapshot = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1)))
+    plan(ledger, snapshot)
+    assert len(lease(ledger, Stage.VISIT, snapshot)) == 1
+    assert lease(ledger, Stage.VISIT, snapshot) == []
+    with ledger.transaction():
+        ledger.work.release()
+    assert len(lease(ledger, Stage.VISIT, snapshot)) == 1
+
+
+def test_packages_a_listing_did_not_show_are_unseen_until_the_hub_says_gone(ledger):
+    first = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(first, package(1), package(2)))
+        ledger.roots.listing(first, HUB, "complete", None, "{}")
+        ledger.roots.finish("2026-11-21", "m" * 64, AT)
+    second = begin(ledger, "2026-11-22")
+    with ledger.transaction():
+        ledger.roots.page(page(second, package(1)))
+        ledger.roots.listing(second, HUB, "complete", None, "{}")
+        assert ledger.work.plan_asks(second, HUB) == 1
+        assert ledger.work.plan_asks(second, HUB) == 0
+    assert {p.status for p in ledger.reads.packages(HUB)} == {"listed", PackageStatus.UNSEEN}
+    key = f"{HUB}:{2:024x}"
+    with ledger.transaction():
+        [item] = ledger.work.lease(Stage.ASK, second, now=1e9, count=9)
+        assert item.key == key
+        assert ledger.work.ask_task(item).name == "org/m2"
+        ledger.roots.settle(Verdict(second, HUB, Stage.ASK, key, "skipped", "gone"))
+    assert {p.status for p in ledger.reads.packages(HUB)} == {"listed", PackageStatus.GONE}
+
+
+def test_a_moved_origin_leads_to_the_new_one(ledger):
+    snapshot = begin(ledger)
+    old, new = "https://huggingface.co/org/m1", "https://huggingface.co/Org/M1"
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1)))
+        ledger.roots.moved(snapshot, HUB, old, new)
+        ledger.roots.visit(visit(snapshot, new))
+    [row] = ledger.reads.packages(HUB)
+    assert row.origin == new
+    assert [origin.url for origin in ledger.reads.origins()] == [new]
+
+
+def test_a_file_that_is_no_ledger_is_refused_and_a_missing_one_named(tmp_path):
+    foreign = tmp_path / "foreign.sqlite"
+    foreign.write_bytes(b"not a database, but long enough to be mistaken for one" * 40)
+    with pytest.raises(IntegrityError, match=r"foreign\.sqlite"):
+        Ledger.open(foreign)
+    with pytest.raises(NotFoundError):
+        Ledger.open_to_read(tmp_path / "none.sqlite")
+
+
+def test_a_reader_beside_a_writer_sees_what_was_committed_and_cannot_write(ledger, tmp_path):
+    snapshot = begin(ledger)
+    reader = Ledger.open_to_read(tmp_path / "ledger.sqlite")
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1)))
+        assert reader.reads.package_counts() == {}
+    assert reader.reads.package_counts() == {HUB: 1}
+    with pytest.raises(Exception, match="readonly"), reader.transaction():
+        reader.roots.begin("x", "x", AT)
+    reader.close()
