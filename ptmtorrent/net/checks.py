@@ -1,0 +1,79 @@
+"""Pure checks of response headers against what was asked for."""
+
+import re
+from collections.abc import Mapping
+
+from ptmtorrent.errors import CorruptError, NetworkError
+from ptmtorrent.net.text import safe_url
+
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_HTML = (b"<!doctype html", b"<html")
+
+
+def looks_like_html(headers: Mapping[str, str], body: bytes = b"") -> bool:
+    """Whether an answer is a web page, as captive portals and error pages are."""
+    is_declared = headers.get("content-type", "").lower().startswith("text/html")
+    return is_declared or body[:512].lstrip().lower().startswith(_HTML)
+
+
+def check_page(
+    url: str, status: int, headers: Mapping[str, str], accept: str | None, body: bytes
+) -> None:
+    """NetworkError when a success is a web page where something else was wanted."""
+    wants_page = accept is None or "html" in accept or "*/*" in accept
+    if status < 300 and not wants_page and looks_like_html(headers, body):
+        where = safe_url(url)
+        raise NetworkError(f"a web page in place of data: {where}", url=where, status=status)
+
+
+def content_range(value: str) -> tuple[int, int, int | None] | None:
+    """First byte, last byte and total of a ``Content-Range`` (RFC 9110, 14.4), or None."""
+    match = _CONTENT_RANGE.fullmatch(value.strip())
+    if match is None:
+        return None
+    first, last = int(match[1]), int(match[2])
+    total = None if match[3] == "*" else int(match[3])
+    return None if first > last or (total is not None and last >= total) else (first, last, total)
+
+
+def served_from(
+    url: str, status: int, headers: Mapping[str, str], start: int, size: int | None
+) -> int:
+    """The offset that the body of a successful answer begins at: ``start``, or 0.
+
+    Raises:
+        CorruptError: another status than 200 and 206, another range or size than asked for, or
+            a content encoding.
+        NetworkError: too short, or a web page of another size.
+    """
+    where = safe_url(url)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise CorruptError(f"an encoding that was not asked for: {where}", url=where, status=status)
+    if status == 206 and start and _is_rest(headers, start, size):
+        begin = start
+    elif status == 200:
+        begin = 0
+    else:
+        message = f"not the bytes that were asked for ({status}): {where}"
+        raise CorruptError(message, url=where, status=status)
+    _check_length(where, headers, None if size is None else size - begin)
+    return begin
+
+
+def _is_rest(headers: Mapping[str, str], start: int, size: int | None) -> bool:
+    served = content_range(headers.get("content-range", ""))
+    if served is None or served[0] != start:
+        return False
+    _, last, total = served
+    end = size if size is not None else total
+    return (total is None or total == end) and (end is None or last == end - 1)
+
+
+def _check_length(where: str, headers: Mapping[str, str], expected: int | None) -> None:
+    length = headers.get("content-length", "")
+    if expected is None or not _LENGTH.fullmatch(length) or int(length) == expected:
+        return
+    if looks_like_html(headers) or int(length) < expected:
+        raise NetworkError(f"{length} bytes in place of {expected}: {where}", url=where)
+    raise CorruptError(f"{length} bytes announced, {expected} expected: {where}", url=where)

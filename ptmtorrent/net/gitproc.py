@@ -1,0 +1,284 @@
+"""git as a hardened child process: the only one that may use the network.
+
+Empty environment, no configuration but ours, no hooks, no helpers, no redirects, one protocol,
+strict checks of every object, limits from the kernel, and an own process group that is killed and
+reaped when we stop waiting for it. Nothing is ever checked out.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ptmtorrent.errors import CorruptError, FatalError, NetworkError
+from ptmtorrent.net.access import Access
+from ptmtorrent.net.resolver import CheckedResolver
+from ptmtorrent.net.text import printable
+
+STDERR_BYTES = 64 * 1024
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+_LIMITED = """trap "" XFSZ
+ulimit -c 0
+[ -z "$1" ] || ulimit -f "$1" || exit 1
+[ -z "$2" ] || ulimit -v "$2" || exit 1
+[ -z "$3" ] || ulimit -t "$3" || exit 1
+shift 3
+exec "$@"
+"""
+"""Sets resource limits before git starts; all values are arguments, none is shell text.
+
+With the signal ignored a file over the limit is a write error that git names on stderr.
+"""
+
+_CONFIG = {
+    "http.followRedirects": "false",
+    "http.maxRequests": "1",
+    "http.lowSpeedLimit": "1000",
+    "http.lowSpeedTime": "60",
+    "protocol.version": "2",
+    "transfer.fsckObjects": "true",
+    "fetch.fsck.zeroPaddedFilemode": "warn",
+    "fetch.fsck.badTimezone": "warn",
+    "fetch.fsck.missingSpaceBeforeDate": "warn",
+    "transfer.unpackLimit": "1",
+    "transfer.bundleURI": "false",
+    "fetch.uriProtocols": "",
+    "fetch.writeCommitGraph": "false",
+    "core.fsync": "all",
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "submodule.recurse": "false",
+    "credential.helper": "",
+    "safe.bareRepository": "explicit",
+    "pack.threads": "1",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The one server that a git process may talk to.
+
+    Attributes:
+        base: its actual scheme, host and port.
+        url: the actual URL of the repository, to be given to git.
+        addresses: checked addresses the connection is pinned to.
+        header: ``Authorization`` value, or None.
+        agent: User-Agent.
+    """
+
+    base: str
+    url: str
+    host: str
+    port: int
+    addresses: tuple[str, ...] = ()
+    header: str | None = field(default=None, repr=False)
+    agent: str = "ptmtorrent"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is spoken to without TLS (an endpoint under ``allow_private``)."""
+        return self.base.startswith("http://")
+
+
+@dataclass(frozen=True, slots=True)
+class GitLimits:
+    """What a git process may use.
+
+    Attributes:
+        deadline_s: wall time.
+        file_bytes: largest file it may write (the pack), or None.
+        memory_bytes: address space, or None.
+        cpu_s: processor seconds, or None.
+        stdout_bytes: largest output.
+    """
+
+    deadline_s: float = 3600.0
+    file_bytes: int | None = None
+    memory_bytes: int | None = None
+    cpu_s: int | None = None
+    stdout_bytes: int = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class GitResult:
+    """How a git process ended; ``stderr`` is printable and short."""
+
+    returncode: int
+    stdout: bytes
+    stderr: str
+
+
+async def network_for(
+    url: str, access: Access, resolver: CheckedResolver, agent: str = "ptmtorrent"
+) -> Network:
+    """The network of a git process that talks to a canonical URL, checked and pinned.
+
+    Raises:
+        ForbiddenAddressError: the host or one of its addresses is not allowed.
+        NetworkError: the host has no address.
+    """
+    actual, target = access.actual(url)
+    addresses: tuple[str, ...] = ()
+    if target.address is None:
+        try:
+            found = await resolver.resolve(target.host, target.port)
+        except OSError:
+            raise NetworkError(f"{target.host} has no address", url=url) from None
+        addresses = tuple(dict.fromkeys(result["host"] for result in found))
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return Network(
+        base=f"{target.scheme}://{host}:{target.port}",
+        url=actual,
+        host=host,
+        port=target.port,
+        addresses=addresses,
+        header=access.tokens.header_for(url),
+        agent=agent,
+    )
+
+
+async def run_git(
+    args: Sequence[str],
+    *,
+    cwd: Path,
+    stdin: bytes | None = None,
+    network: Network | None = None,
+    limits: GitLimits | None = None,
+) -> GitResult:
+    """Run git; any exit status is a result.
+
+    Bare repositories are not discovered: name them with ``--git-dir``. Without ``network`` no
+    protocol is allowed.
+
+    Raises:
+        NetworkError: the deadline passed.
+        CorruptError: it wrote more than allowed to stdout.
+        FatalError: git could not be started.
+    """
+    limits = limits or GitLimits()
+    command = ["/bin/sh", "-c", _LIMITED, "sh", *_ulimits(limits), "git", *args]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=cwd,
+            env=environment(network),
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise FatalError(f"git cannot be started: {error.strerror}") from error
+    try:
+        async with asyncio.timeout(limits.deadline_s):
+            return await _conversation(process, stdin, limits, network)
+    except TimeoutError:
+        raise NetworkError(f"git took longer than {limits.deadline_s:.0f} s") from None
+    finally:
+        await asyncio.shield(_end(process))
+
+
+def environment(network: Network | None) -> dict[str, str]:
+    """The whole environment of a git process; the configuration is in it, never in arguments."""
+    settings = dict(_CONFIG)
+    if network is not None:
+        settings |= _network_settings(network)
+    plain = {
+        "PATH": _PATH,
+        "HOME": "/nonexistent",
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "/bin/false",
+        "GIT_ALLOW_PROTOCOL": _protocols(network),
+        "GIT_LFS_SKIP_SMUDGE": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+    }
+    return plain | _as_environment(settings)
+
+
+def _protocols(network: Network | None) -> str:
+    if network is None:
+        return "none"
+    return "http:https" if network.is_plain else "https"
+
+
+def _network_settings(network: Network) -> dict[str, str]:
+    settings = {"http.userAgent": network.agent, "http.proxy": ""}
+    if network.addresses:
+        pinned = ",".join(f"[{ip}]" if ":" in ip else ip for ip in network.addresses)
+        settings["http.curloptResolve"] = f"{network.host}:{network.port}:{pinned}"
+    if network.header is not None:
+        settings[f"http.{network.base}/.extraHeader"] = f"Authorization: {network.header}"
+    return settings
+
+
+def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    environ = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return environ
+
+
+def _ulimits(limits: GitLimits) -> list[str]:
+    """File size in blocks of 512 bytes, address space in KiB, seconds (POSIX ulimit)."""
+    scaled = (
+        (limits.file_bytes, 512),
+        (limits.memory_bytes, 1024),
+        (limits.cpu_s, 1),
+    )
+    return ["" if most is None else str(-(-most // unit)) for most, unit in scaled]
+
+
+async def _conversation(
+    process: asyncio.subprocess.Process,
+    stdin: bytes | None,
+    limits: GitLimits,
+    network: Network | None,
+) -> GitResult:
+    async with asyncio.TaskGroup() as group:
+        stdout = group.create_task(_read(process.stdout, limits.stdout_bytes + 1))
+        stderr = group.create_task(_read(process.stderr, STDERR_BYTES))
+        group.create_task(_feed(process.stdin, stdin))
+    returncode = await process.wait()
+    if len(stdout.result()) > limits.stdout_bytes:
+        raise CorruptError("git wrote more than allowed")
+    text = printable(stderr.result().decode("utf-8", "replace").replace("\r", "\n"))
+    return GitResult(returncode, stdout.result(), _without_header(text, network))
+
+
+def _without_header(text: str, network: Network | None) -> str:
+    if network is None or network.header is None:
+        return text
+    return text.replace(network.header, "***").replace(network.header.split(" ")[-1], "***")
+
+
+async def _read(pipe: asyncio.StreamReader | None, most: int) -> bytes:
+    """The first ``most`` bytes of a pipe; the rest is read and thrown away."""
+    kept = bytearray()
+    while pipe is not None and (chunk := await pipe.read(64 * 1024)):
+        kept += chunk[: most - len(kept)]
+    return bytes(kept)
+
+
+async def _feed(pipe: asyncio.StreamWriter | None, data: bytes | None) -> None:
+    if pipe is None:
+        return
+    with suppress(BrokenPipeError, ConnectionResetError):
+        pipe.write(data or b"")
+        await pipe.drain()
+    pipe.close()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of the process group, and reap its leader."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

@@ -1,0 +1,194 @@
+"""When the next request of a bucket may be sent.
+
+A ``Budget`` is a state machine without a clock: every method takes ``now`` (seconds, monotonic).
+It spreads what the server advertises over the time that is left, guesses a rate where nothing is
+advertised, and closes the whole bucket on a refusal. Every ``sent`` is followed by exactly one of
+``succeeded``, ``refused``, ``failed`` and ``dropped``.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ptmtorrent.policy.allowance import Allowance, advised
+from ptmtorrent.policy.door import Door
+from ptmtorrent.policy.guess import Guess
+from ptmtorrent.policy.ratelimit import MOST_WAIT_S, Advice, clamp_wait
+
+State = dict[str, float | None]
+
+START_RPS = 10.0
+MOST_RPS = 100.0
+_BURST = 8.0
+_NEARLY = 1e-6
+_TICK_S = 1e-3
+"""No wait is shorter; a shorter one could be lost in the rounding of a clock."""
+
+
+class Budget:
+    """How many requests one (host, credential, bucket) bears, and when."""
+
+    def __init__(self, *, start_rps: float = START_RPS, most_rps: float = MOST_RPS) -> None:
+        self._guess = Guess(rate=min(start_rps, most_rps), most=most_rps)
+        self._allowance: Allowance | None = None
+        self._door = Door()
+        self._in_flight = 0.0
+        self._tokens = 1.0
+        self._filled_at: float | None = None
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether it is closed because the host does not answer (and not by its own word)."""
+        return self._door.reopening and self._door.outages > 0
+
+    def left(self, now: float) -> int | None:
+        """Requests left in the advertised window, or None."""
+        allowance = self._current(now)
+        return None if allowance is None else max(math.floor(allowance.left), 0)
+
+    def resets_in(self, now: float) -> float | None:
+        """Seconds until the advertised window ends, or None."""
+        allowance = self._current(now)
+        return None if allowance is None else allowance.resets_at - now
+
+    def closed_for(self, now: float) -> float:
+        """Seconds for which nothing at all may be sent."""
+        return max(self._door.closed_until - now, 0.0)
+
+    def wait(self, now: float, cost: float = 1.0) -> float:
+        """Seconds before a request of ``cost`` may be sent; 0 is now.
+
+        Infinite while a probe is under way: then only its end tells. After a finite wait ask
+        again, for things may have changed.
+        """
+        self._fill(now)
+        closed = self._door.wait(now)
+        if closed > 0:
+            return max(closed, _TICK_S)
+        allowance, rate = self._current(now), self._rate(now)
+        if allowance is not None and allowance.spare < _need(allowance, cost):
+            return max(allowance.resets_at - now, _TICK_S)
+        missing = min(cost, self._burst(rate)) - self._tokens
+        return max(missing / rate, _TICK_S) if missing > _NEARLY else 0.0
+
+    def sent(self, now: float, cost: float = 1.0) -> None:
+        """A request goes out; a ``cost`` above the burst is paid off by those that follow."""
+        self._fill(now)
+        self._door = self._door.entered()
+        self._tokens -= cost
+        self._in_flight += cost
+        allowance = self._current(now)
+        if allowance is not None:
+            self._allowance = replace(allowance, left=allowance.left - cost)
+
+    def advised(self, now: float, advice: Advice) -> None:
+        """A response carried advice; it may come for any request, once or never."""
+        self._fill(now)
+        is_first = self._allowance is None
+        self._allowance = advised(self._current(now), advice, now, self._in_flight)
+        if is_first and self._allowance is not None and advice.remaining:
+            self._tokens = max(self._tokens, self._burst(self._rate(now)))
+
+    def succeeded(self, now: float, cost: float = 1.0) -> None:
+        """The server answered, whatever it said."""
+        self._ended(cost)
+        self._door = self._door.succeeded(now)
+        if self._tokens < self._burst(self._guess.rate) / 2:
+            self._guess = self._guess.grown()
+
+    def refused(self, now: float, wait_s: float | None = None, cost: float = 1.0) -> None:
+        """The server said "not now": the whole bucket closes, and one probe reopens it."""
+        self._ended(cost)
+        allowance = self._current(now)
+        exhausted = allowance is not None and allowance.left <= 0
+        if not exhausted:
+            self._guess = self._guess.cut(now, self._rate(now))
+        if wait_s is None and allowance is not None and exhausted:
+            wait_s = allowance.resets_at - now
+        self._door = self._door.refused(now, None if wait_s is None else clamp_wait(wait_s))
+        self._tokens = min(self._tokens, 1.0)
+
+    def failed(self, now: float, cost: float = 1.0) -> None:
+        """The connection broke or the server erred; ten in a row open the circuit breaker."""
+        self._ended(cost)
+        self._door = self._door.failed(now)
+
+    def dropped(self, cost: float = 1.0) -> None:
+        """The request was given up by us; nothing was learnt."""
+        self._ended(cost)
+        self._door = self._door.left()
+
+    def to_state(self, now: float, wall: float) -> State:
+        """What outlives the process, with times on the wall clock (Unix seconds)."""
+        allowance = self._current(now)
+        return {
+            "saved_at": wall,
+            "left": None if allowance is None else allowance.left,
+            "resets_at": None if allowance is None else wall + allowance.resets_at - now,
+            "quota": None if allowance is None else allowance.quota,
+            "window_s": None if allowance is None else allowance.window_s,
+            "closed_until": wall + self.closed_for(now) if self.closed_for(now) else None,
+            "rate": self._guess.rate,
+            "ceiling": self._guess.ceiling,
+        }
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, object], now: float, wall: float, *, most_rps: float = MOST_RPS
+    ) -> "Budget":
+        """Read what ``to_state`` wrote; what makes no sense is left out.
+
+        A clock that was set back counts as no time passed; no wait exceeds an hour.
+        """
+        budget = cls(most_rps=most_rps)
+        value = _numbers(state)
+        past = max(wall, value.get("saved_at", wall))
+        rate, ceiling = value.get("rate", START_RPS), value.get("ceiling")
+        budget._guess = Guess(min(max(rate, 0.05), most_rps), most_rps, ceiling)
+        if "left" in value and "resets_at" in value:
+            window_s = value.get("window_s")
+            ends = min(value["resets_at"] - past, window_s + 1 if window_s else MOST_WAIT_S)
+            quota = int(value["quota"]) if "quota" in value else None
+            budget._allowance = Allowance(value["left"], now + ends, quota, window_s)
+        if value.get("closed_until", 0.0) > past:
+            closed = clamp_wait(value["closed_until"] - past)
+            budget._door = Door(closed_until=now + closed, reopening=True)
+        return budget
+
+    def _ended(self, cost: float) -> None:
+        self._in_flight = max(self._in_flight - cost, 0.0)
+
+    def _current(self, now: float) -> Allowance | None:
+        if self._allowance is not None:
+            self._allowance = self._allowance.at(now, self._in_flight)
+        return self._allowance
+
+    def _rate(self, now: float) -> float:
+        allowance = self._current(now)
+        if allowance is None:
+            return self._guess.rate
+        rate = allowance.rate(now)
+        refused_though_allowed = self._guess.ceiling is not None
+        return min(rate, self._guess.rate) if refused_though_allowed else rate
+
+    def _burst(self, rate: float) -> float:
+        return max(_BURST, 2 * rate) if self._allowance is not None else max(2.0, rate / 4)
+
+    def _fill(self, now: float) -> None:
+        rate = self._rate(now)
+        elapsed = now - self._filled_at if self._filled_at is not None else 0.0
+        self._tokens = min(self._tokens + rate * max(elapsed, 0.0), self._burst(rate))
+        self._filled_at = now
+
+
+def _need(allowance: Allowance, cost: float) -> float:
+    """What must be spare: the cost, but never more than half of what a window gives."""
+    return min(cost, max(allowance.quota / 2, 1.0)) if allowance.quota else min(cost, 1.0)
+
+
+def _numbers(state: Mapping[str, object]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in state.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }

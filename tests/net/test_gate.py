@@ -1,0 +1,117 @@
+"""Gates under virtual time: order, concurrency, closing, patience, state."""
+
+import asyncio
+
+import pytest
+from loopback import VirtualTime
+
+from ptmtorrent.errors import NetworkError, RefusedError
+from ptmtorrent.model.events import BudgetChanged
+from ptmtorrent.net.gate import GateKey, GateLimits, Gates, bucket_of
+from ptmtorrent.policy.ratelimit import Advice
+
+KEY = GateKey("hub.example", "token", "api")
+
+
+@pytest.mark.parametrize(
+    ("path", "bucket"),
+    [("/api/models", "api"), ("/api/resolve-cache/models/o/n/f", "resolvers"),
+     ("/o/n/resolve/main/f", "resolvers"), ("/o/n/raw/main/f", "resolvers"), ("/docs", "pages"),
+     ("", "pages"), ("/", "pages"), ("/o/n.git/info/lfs/objects/batch", "lfs"),
+     ("/o/n/info/refs?service=git-upload-pack", "git"), ("/search/code?q=x", "search"),
+     ("/o/n?x=/api/", "pages")],
+)  # fmt: skip
+def test_the_bucket_is_guessed_from_the_path(path: str, bucket: str) -> None:
+    assert bucket_of(f"https://hub.example{path}") == bucket
+
+
+async def test_no_more_than_the_cap_are_under_way_at_one_host() -> None:
+    gates = Gates(VirtualTime().clock(), GateLimits(concurrency=3))
+    under_way = most = 0
+
+    async def work(number: int) -> None:
+        nonlocal under_way, most
+        key = GateKey("hub.example", "token", f"bucket{number % 2}")
+        async with gates.slot(key) as leave:
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+            leave.succeeded()
+
+    await asyncio.gather(*(work(number) for number in range(30)))
+    assert most == 3
+
+
+async def test_requests_go_in_the_order_they_came() -> None:
+    gates, order = Gates(VirtualTime().clock()), list[int]()
+
+    async def work(number: int) -> None:
+        async with gates.slot(KEY) as leave:
+            order.append(number)
+            leave.succeeded()
+
+    await asyncio.gather(*(work(number) for number in range(20)))
+    assert order == list(range(20))
+
+
+async def test_while_a_probe_is_out_everybody_waits_for_its_end() -> None:
+    time = VirtualTime()
+    gates, entered = Gates(time.clock()), list[int]()
+    async with gates.slot(KEY) as leave:
+        leave.refused(30)
+    release = asyncio.Event()
+
+    async def work(number: int) -> None:
+        async with gates.slot(KEY) as leave:
+            entered.append(number)
+            await release.wait()
+            leave.succeeded()
+
+    tasks = [asyncio.create_task(work(number)) for number in range(5)]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert entered == [0]
+    assert time.time >= 1030
+    release.set()
+    await asyncio.gather(*tasks)
+    assert entered == list(range(5))
+
+
+async def test_a_closed_bucket_leaves_the_others_of_its_host_open() -> None:
+    gates = Gates(VirtualTime().clock(), GateLimits(concurrency=1, patience_s=10))
+    async with gates.slot(KEY) as leave:
+        leave.refused(3000)
+    with pytest.raises(RefusedError) as caught:
+        async with gates.slot(KEY):
+            pass
+    assert caught.value.wait_s == pytest.approx(3000)
+    async with gates.slot(GateKey("hub.example", "token", "resolvers")) as leave:
+        leave.succeeded()
+
+
+async def test_a_host_that_stays_silent_fails_fast_in_the_end() -> None:
+    time = VirtualTime()
+    gates = Gates(time.clock(), GateLimits(patience_s=600))
+    with pytest.raises(NetworkError, match="not answered"):
+        for _ in range(100):
+            async with gates.slot(KEY) as leave:
+                leave.failed()
+    assert 900 < time.time - 1000 < 1200
+
+
+async def test_advice_for_another_name_goes_to_that_bucket() -> None:
+    events: list[object] = []
+    gates = Gates(VirtualTime().clock(), watcher=events.append)
+    async with gates.slot(GateKey("hub.example", "token", "git")) as leave:
+        leave.advised(Advice("pages", 100, 40, 200, 300))
+        leave.succeeded()
+    assert BudgetChanged("hub.example", "pages", 40, 201.0, 0.0) in events
+    assert gates.snapshot()["hub.example token pages"]["left"] == 40
+
+
+async def test_states_that_make_no_sense_are_left_out() -> None:
+    gates = Gates(VirtualTime().clock())
+    gates.restore({"nonsense": {}, "hub.example token api": {"left": "x", "resets_at": []}})
+    async with gates.slot(KEY) as leave:
+        leave.succeeded()
