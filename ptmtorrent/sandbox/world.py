@@ -7,6 +7,7 @@
       truth.json                       what a perfect crawler would find (see ``truth``)
       repositories/FORGE/OWNER/NAME.git   bare git repositories
       lfs/ab/cd/<sha256>               LFS objects, each held once
+      keys/openpgp.asc, keys/allowed_signers   public keys of all who sign commits
 
 Servers read ``world.json`` and the repositories; the generator alone writes them.
 """
@@ -66,6 +67,7 @@ class World:
     Attributes:
         state: 1 for a fresh world; each move adds one.
         token: the access token that the sandbox's hub accepts (an invented one).
+        blob_bytes: size of each weight file, or None for sizes that vary.
     """
 
     seed: int
@@ -73,6 +75,7 @@ class World:
     token: str
     repositories: tuple[Repository, ...]
     owners: tuple[Owner, ...]
+    blob_bytes: int | None = None
 
     def save(self, directory: Path) -> None:
         """Write ``world.json``."""

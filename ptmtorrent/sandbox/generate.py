@@ -1,0 +1,121 @@
+"""Makes a world: repositories, LFS objects, records, keys and the truth about it all."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from ptmtorrent.errors import UsageError
+from ptmtorrent.sandbox import companions, histories, repository
+from ptmtorrent.sandbox.histories import Plan
+from ptmtorrent.sandbox.people import write_public_keys
+from ptmtorrent.sandbox.recipes import Recipe, Trait, recipe_of
+from ptmtorrent.sandbox.records import GATES, first_record, refreshed, settled
+from ptmtorrent.sandbox.truth import write_truth
+from ptmtorrent.sandbox.world import Repository, World, object_path
+from ptmtorrent.sandbox.writer import Writer
+
+
+def generate(
+    directory: Path, *, packages: int = 40, seed: int = 1, blob_bytes: int | None = None
+) -> World:
+    """Make a world in an empty or new directory; equal arguments make equal worlds.
+
+    Args:
+        directory: where; created when it is not there.
+        packages: repositories on the Hugging Face side, hidden and missing ones included.
+        seed: what all chance follows from.
+        blob_bytes: size of each weight file; None for sizes from 2 to 300 KB.
+
+    Raises:
+        UsageError: the directory holds something already.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise UsageError(f"{directory} is not empty: a world is made in a directory of its own")
+    plan = Plan(seed, blob_bytes)
+    recipes = [recipe_of(seed, number) for number in range(packages)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = list(pool.map(lambda recipe: make_package(directory, plan, recipe), recipes))
+    made += [_make_companion(directory, seed, one) for one in companions.COMPANIONS]
+    world = settled(
+        World(
+            seed=seed,
+            state=1,
+            token=_token(seed),
+            repositories=tuple(made),
+            owners=(),
+            blob_bytes=blob_bytes,
+        )
+    )
+    write_public_keys(directory, seed)
+    world.save(directory)
+    write_truth(directory)
+    return world
+
+
+def make_package(directory: Path, plan: Plan, recipe: Recipe) -> Repository:
+    """Make one package: its repository, its LFS objects, its record. Missing ones have neither."""
+    package = Repository(
+        forge="huggingface",
+        id=recipe.id,
+        name=recipe.name,
+        former_names=recipe.former_names,
+        gated=GATES.get(recipe.trait, False),
+        private=recipe.trait is Trait.PRIVATE,
+        disabled=recipe.trait is Trait.DISABLED,
+        missing=recipe.trait is Trait.MISSING,
+    )
+    if package.missing:
+        return package
+    writer = histories.write(plan, recipe)
+    contents = save(directory, package.path(directory), writer)
+    record = first_record(plan, recipe, contents)
+    return replace(
+        package,
+        record=refreshed(record, contents, directory, writer.at),
+        missing_objects=tuple(
+            pointer.sha256
+            for pointer in contents.objects
+            if not object_path(directory, pointer.sha256).exists()
+        ),
+    )
+
+
+def save(directory: Path, path: Path, writer: Writer) -> repository.Contents:
+    """Write a new repository and its LFS objects to disk, and read it back."""
+    repository.create(path)
+    if writer.refs:
+        repository.store(path, writer.objects, writer.refs)
+    save_objects(directory, writer.large)
+    return repository.read(path)
+
+
+def save_objects(directory: Path, objects: Mapping[str, bytes]) -> None:
+    """Write LFS objects that the world does not hold yet; others may write the same ones."""
+    for sha256, data in objects.items():
+        path = object_path(directory, sha256)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=path.parent, delete=False) as stream:
+                stream.write(data)
+            Path(stream.name).replace(path)
+
+
+def _make_companion(directory: Path, seed: int, companion: companions.Companion) -> Repository:
+    made = Repository(
+        forge="github",
+        id=str(companion.id),
+        name=companion.name,
+        former_names=companion.former_names,
+    )
+    writer = companions.write(seed, companion)
+    contents = save(directory, made.path(directory), writer)
+    return replace(made, record=companions.record(seed, companion, contents, writer.at))
+
+
+def _token(seed: int) -> str:
+    return f"hf_sandbox{hashlib.sha256(f'token {seed}'.encode()).hexdigest()[:24]}"

@@ -1,0 +1,44 @@
+"""Which hosts the sandbox has, and what each is made of."""
+
+from dataclasses import dataclass
+
+from ptmtorrent.sandbox import routes
+from ptmtorrent.sandbox.cdn import Cdn
+from ptmtorrent.sandbox.front import Site
+from ptmtorrent.sandbox.github import GitHubApi, GitHubGit, GitHubRaw
+from ptmtorrent.sandbox.hfapi import HubApi
+from ptmtorrent.sandbox.hffiles import HubFiles
+from ptmtorrent.sandbox.hub import HubHost
+from ptmtorrent.sandbox.lfs import Lfs
+from ptmtorrent.sandbox.live import Live
+
+ENDPOINTS = ("huggingface", "cdn", "github_api", "github_raw", "github_git")
+"""The hosts, in the order of their ports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where the hosts' links lead.
+
+    Attributes:
+        base: scheme, host and port of the content network.
+        canonical: whether next pages are linked at the hub's public address.
+    """
+
+    cdn: Cdn
+    base: str
+    canonical: bool
+
+
+def sites(live: Live, links: Links) -> dict[str, Site]:
+    """Every host but the content network, by the name of its endpoint."""
+    api = HubApi(live, canonical=links.canonical)
+    files = HubFiles(live, api, links.cdn, links.base)
+    hub = HubHost(live, api, files, Lfs(live, links.cdn, links.base))
+    git = GitHubGit(live, Lfs(live, links.cdn, links.base, names_transfer=False))
+    return {
+        "huggingface": Site("huggingface", hub, routes.huggingface),
+        "github_api": Site("github-api", GitHubApi(live), routes.github_api),
+        "github_raw": Site("raw", GitHubRaw(live), routes.raw),
+        "github_git": Site("github", git, routes.github),
+    }
