@@ -1,0 +1,95 @@
+"""Files of a head: rows of the table ``files``.
+
+A head is told once: nothing is told when an earlier visit had the same head.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from ptmtorrent.errors import SkipReason
+from ptmtorrent.extract.blob import BlobFacts, BlobFactsReader
+from ptmtorrent.extract.format import format_of
+from ptmtorrent.extract.objects import object_reader
+from ptmtorrent.extract.tree import Entry, walk
+from ptmtorrent.extract.workbench import OriginView
+from ptmtorrent.model.key import origin_key
+from ptmtorrent.model.oid import Pointer
+from ptmtorrent.store.base import BlobStore
+
+Row = dict[str, Any]
+Reasons = Callable[[str], str | None]
+"""sha256 -> why that blob is not held, as far as anybody tried."""
+
+_BATCH = 256
+
+
+def files(view: OriginView, store: BlobStore, reasons: Reasons) -> Iterator[Row]:
+    """Rows of ``files`` for the head's tree, by path in byte order; none if the head is not new.
+
+    For a git-LFS pointer, size and sha256 are those of the blob it stands for, and ``held`` says
+    whether ``store`` has that blob. Raises SkipError (over_limit) when the tree is too large.
+    """
+    if not view.is_new_head:
+        return
+    lacking = {blob.oid: blob.reason for blob in view.visit.not_held}
+    about = {
+        "origin_key": origin_key(view.visit.url),
+        "origin": view.visit.url,
+        "revision": view.visit.head,
+    }
+    for entry, facts in _entries(view):
+        pointer = facts.pointer if facts and entry.is_file else None
+        if pointer is not None:
+            yield about | _path(entry, b"") | _pointed(pointer, store, reasons)
+        elif facts is not None:
+            yield about | _path(entry, facts.start) | _held(facts)
+        else:
+            yield about | _path(entry, b"") | _not_held(_why_not(entry, lacking))
+
+
+def _entries(view: OriginView) -> Iterator[tuple[Entry, BlobFacts | None]]:
+    head = view.visit.head
+    if head is None:
+        return
+    with object_reader(view.repo) as reader:
+        blobs, entries = BlobFactsReader(reader), walk(reader, head)
+        while batch := list(islice(entries, _BATCH)):
+            facts = blobs.facts(entry.oid for entry in batch if not entry.is_submodule)
+            yield from ((entry, facts.get(entry.oid)) for entry in batch)
+
+
+def _path(entry: Entry, start: bytes) -> Row:
+    path = entry.path.decode("utf-8", "replace")
+    return {
+        "path": path,
+        "path_bytes": entry.path,
+        "mode": entry.mode,
+        "oid": entry.oid,
+        "format": format_of(path, start) if entry.is_file else None,
+    }
+
+
+def _pointed(pointer: Pointer, store: BlobStore, reasons: Reasons) -> Row:
+    held = store.has(pointer.sha256)
+    return {
+        "size": pointer.size,
+        "sha256": pointer.sha256,
+        "lfs": True,
+        "held": held,
+        "reason": None if held else reasons(pointer.sha256),
+    }
+
+
+def _held(facts: BlobFacts) -> Row:
+    return {"size": facts.size, "sha256": facts.sha256, "lfs": False, "held": True, "reason": None}
+
+
+def _not_held(reason: str | None) -> Row:
+    return {"size": None, "sha256": None, "lfs": False, "held": False, "reason": reason}
+
+
+def _why_not(entry: Entry, lacking: Mapping[str, str]) -> str | None:
+    if entry.is_submodule:
+        return SkipReason.UNSUPPORTED.value
+    return lacking.get(entry.oid)

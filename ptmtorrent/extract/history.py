@@ -1,0 +1,123 @@
+"""Commits of an origin: rows of the tables ``commits`` and ``unreachable``.
+
+Facts are told once: a visit tells the commits that no earlier visit reached. Which commits those
+are is decided by walking both sides whole; git's own ``new ^old`` stops early when dates lie.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import repeat
+from typing import Any
+
+import git
+
+from ptmtorrent.errors import CorruptError
+from ptmtorrent.extract.charset import decode
+from ptmtorrent.extract.commit import CommitObject, Ident, parse_commit, subject_of
+from ptmtorrent.extract.numstat import LineCounts, line_counts
+from ptmtorrent.extract.objects import object_reader
+from ptmtorrent.extract.privacy import Person, Pseudonyms
+from ptmtorrent.extract.repository import git_child
+from ptmtorrent.extract.signature import HUB_ADDRESSES, parse_signature, signer_of
+from ptmtorrent.extract.workbench import OriginView
+from ptmtorrent.model.key import origin_key
+from ptmtorrent.model.oid import swhid_revision
+from ptmtorrent.model.text import clean
+
+Row = dict[str, Any]
+
+MAX_COMMIT_BYTES = 16 * 1024 * 1024
+
+
+def commits(view: OriginView, key: bytes) -> Iterator[Row]:
+    """Rows of ``commits``, by oid: reachable now, and from no earlier visit.
+
+    Line counts are NULL unless the visit is complete. ``key`` makes the pseudonyms. Raises
+    CorruptError when a commit is not here, SkipError (over_limit) when one is beyond all measure.
+    """
+    oids = _reached_only(view.repo, view.tips, view.earlier_tips)
+    pseudonyms = Pseudonyms(key)
+    about = {"origin_key": origin_key(view.visit.url), "origin": view.visit.url}
+    for (oid, raw), count in zip(_raw_commits(view.repo, oids), _counts(view, oids), strict=True):
+        yield about | _identity(oid, raw) | _content(parse_commit(raw), pseudonyms) | _lines(count)
+
+
+def unreachable(view: OriginView) -> Iterator[Row]:
+    """Rows of ``unreachable``, by oid: reached by an earlier visit, and no longer."""
+    about = {"origin_key": origin_key(view.visit.url), "origin": view.visit.url}
+    for oid in _reached_only(view.repo, view.earlier_tips, view.tips):
+        yield about | {"oid": oid}
+
+
+def commit_count(view: OriginView) -> int:
+    """How many commits HEAD, branches and tags reach."""
+    return sum(1 for _ in _reachable(view.repo, view.tips))
+
+
+def _reached_only(repo: git.Repo, tips: frozenset[str], but: frozenset[str]) -> list[str]:
+    """The commits reachable from ``tips`` and not from ``but``, sorted."""
+    if tips <= but:
+        return []
+    known = set(_reachable(repo, but))
+    return [oid.hex() for oid in sorted(set(_reachable(repo, tips)) - known)]
+
+
+def _reachable(repo: git.Repo, tips: frozenset[str]) -> Iterator[bytes]:
+    """Binary ids (a third of the memory of hex) of all commits reachable from ``tips``."""
+    if not tips:
+        return
+    with git_child(repo, "rev-list", "--stdin") as child:
+        child.write_lines(sorted(tips))
+        for line in child.output:
+            yield bytes.fromhex(line.decode("ascii", "replace"))
+
+
+def _raw_commits(repo: git.Repo, oids: list[str]) -> Iterator[tuple[str, bytes]]:
+    with object_reader(repo) as reader:
+        for oid, found in zip(oids, reader.contents(oids), strict=True):
+            if found is None:
+                raise CorruptError(f"commit {oid} is not held")
+            yield oid, found.read(MAX_COMMIT_BYTES)
+
+
+def _counts(view: OriginView, oids: list[str]) -> Iterator[LineCounts | None]:
+    if view.visit.is_complete:
+        return line_counts(view.repo, oids)
+    return repeat(None, len(oids))
+
+
+def _identity(oid: str, raw: bytes) -> Row:
+    return {"oid": oid, "sha256": hashlib.sha256(raw).hexdigest(), "swhid": swhid_revision(oid)}
+
+
+def _content(commit: CommitObject, pseudonyms: Pseudonyms) -> Row:
+    author, committer = _person(commit.author, commit), _person(commit.committer, commit)
+    people = [one for one in (author, committer) if one.mail.lower() not in HUB_ADDRESSES]
+    message = pseudonyms.scrub(clean(commit.text), people)
+    signature = None if commit.signature is None else parse_signature(commit.signature)
+    return {
+        "parents": list(commit.parents),
+        "author": pseudonyms.of(author),
+        "author_at": commit.author.at,
+        "author_offset_min": commit.author.offset_min,
+        "committer": pseudonyms.of(committer),
+        "committed_at": commit.committer.at,
+        "committer_offset_min": commit.committer.offset_min,
+        "subject": subject_of(message),
+        "message": message,
+        "encoding": None if commit.encoding is None else clean(commit.encoding),
+        "signature": "none" if signature is None else signature.kind.value,
+        "signer": signer_of(signature, committer.mail).value,
+        "signer_key": None if signature is None else signature.key,
+    }
+
+
+def _person(ident: Ident, commit: CommitObject) -> Person:
+    return Person(decode(ident.name, commit.encoding), decode(ident.mail, commit.encoding))
+
+
+def _lines(counts: LineCounts | None) -> Row:
+    if counts is None:
+        return dict.fromkeys(("files", "additions", "deletions"))
+    return asdict(counts)

@@ -1,0 +1,86 @@
+"""What the head of a freshly fetched repository stands for.
+
+Two kinds of blobs are wanted under their sha256: those git-LFS pointers stand for, which are yet
+to be fetched, and large files that came in git, which are put into the store here, so that equal
+bytes are held once whatever brought them.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from ptmtorrent.extract.objects import ObjectInfo, ObjectReader, object_reader
+from ptmtorrent.extract.repository import open_repository
+from ptmtorrent.extract.tree import walk
+from ptmtorrent.model.oid import POINTER_LIMIT, Pointer, parse_pointer
+from ptmtorrent.model.visit import Wanted
+from ptmtorrent.store.base import BlobStore
+
+LARGE = 1024 * 1024
+"""A file in git of this many bytes or more is also held under its sha256."""
+
+_BATCH = 256
+
+
+def keep_head(git_dir: Path, head: str, store: BlobStore) -> tuple[Wanted, ...]:
+    """List what ``head`` stands for, by path, and put its large files into ``store``.
+
+    Blobs that the repository lacks are passed over. Raises SkipError (over_limit) when the tree
+    is too large, CorruptError when it cannot be read.
+    """
+    with open_repository(git_dir) as repo, object_reader(repo) as reader:
+        return tuple(_Head(reader, store).wanted(head))
+
+
+@dataclass(slots=True)
+class _Head:
+    reader: ObjectReader
+    store: BlobStore
+    kept: dict[str, str] = field(default_factory=dict)
+
+    def wanted(self, head: str) -> Iterator[Wanted]:
+        """What each file stands for, of those that stand for something."""
+        entries = (entry for entry in walk(self.reader, head) if entry.is_file)
+        while batch := list(islice(entries, _BATCH)):
+            infos = [*filter(None, self.reader.infos(sorted({entry.oid for entry in batch})))]
+            pointers = self._pointers([info.oid for info in infos if info.size < POINTER_LIMIT])
+            large = {info.oid: self._keep(info) for info in infos if info.size >= LARGE}
+            found = pointers | large
+            for entry in batch:
+                if entry.oid in found:
+                    blob, path = found[entry.oid], entry.path.decode("utf-8", "surrogateescape")
+                    yield Wanted(path, blob.sha256, blob.size, lfs=entry.oid in pointers)
+
+    def _pointers(self, oids: list[str]) -> dict[str, Pointer]:
+        found = {}
+        for oid, content in zip(oids, self.reader.contents(oids), strict=True):
+            pointer = parse_pointer(content.read(POINTER_LIMIT)) if content else None
+            if pointer is not None:
+                found[oid] = pointer
+        return found
+
+    def _keep(self, blob: ObjectInfo) -> Pointer:
+        """Put a large blob into the store, unless it is there; what a pointer to it would say."""
+        if blob.oid not in self.kept:
+            digest = hashlib.sha256()
+            for chunk in self._chunks(blob.oid):
+                digest.update(chunk)
+            self.kept[blob.oid] = digest.hexdigest()
+            self._store(Pointer(self.kept[blob.oid], blob.size), blob.oid)
+        return Pointer(self.kept[blob.oid], blob.size)
+
+    def _store(self, content: Pointer, oid: str) -> None:
+        if self.store.has(content.sha256):
+            return
+        with closing(self.store.writer(content.sha256, content.size)) as writer:
+            writer.restart()
+            for chunk in self._chunks(oid):
+                writer.write(chunk)
+            writer.commit()
+
+    def _chunks(self, oid: str) -> Iterator[bytes]:
+        for content in self.reader.contents([oid]):
+            yield from content.chunks() if content else ()

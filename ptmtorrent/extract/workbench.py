@@ -1,0 +1,129 @@
+"""The workbench: a throw-away bare repository with the packs of some holdings on it.
+
+    <scratch>/HEAD  config  packed-refs
+    <scratch>/objects/pack/pack-<first 40 digits of its sha256>.{pack,idx}
+
+There is no remote. Refs are those of the visit; refs of earlier visits are under
+``refs/visits/<n>/``. Packs are placed by the store (a hard link where it can) and indexed anew.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import git
+
+from ptmtorrent.errors import FatalError, IntegrityError, NotFoundError
+from ptmtorrent.extract.repository import ClosedGit, open_repository, plain
+from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.store.base import BlobStore
+
+_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+_MACHINE = ("No space left", "Disk quota exceeded", "Read-only file system", "Permission denied")
+
+
+@dataclass(frozen=True, slots=True)
+class OriginView:
+    """An origin at rest: a visit, the visits before it, and a repository that holds them all."""
+
+    visit: Visit
+    earlier: tuple[Visit, ...]
+    repo: git.Repo
+
+    @property
+    def tips(self) -> frozenset[str]:
+        """The commits that HEAD, branches and tags lead to."""
+        return _tips(self.visit)
+
+    @property
+    def earlier_tips(self) -> frozenset[str]:
+        """The tips of all visits before."""
+        return frozenset(tip for visit in self.earlier for tip in _tips(visit))
+
+    @property
+    def is_new_head(self) -> bool:
+        """Whether there is a head, and no earlier visit had the same."""
+        head = self.visit.head
+        return head is not None and all(head != visit.head for visit in self.earlier)
+
+
+def _tips(visit: Visit) -> frozenset[str]:
+    commits = (visit.head, *(ref.commit for ref in visit.refs))
+    return frozenset(commit for commit in commits if commit is not None)
+
+
+@contextmanager
+def workbench(
+    store: BlobStore,
+    visit: Visit,
+    holding: Holding,
+    earlier: Sequence[tuple[Visit, Holding]] = (),
+) -> Iterator[OriginView]:
+    """Lay out the packs of a visit and of those before it, and open them for reading.
+
+    The directory and every process are gone at the end, however the block is left. Raises
+    IntegrityError, naming origin and pack, when a pack is not in the store or is not whole.
+    """
+    holdings = (holding, *(before for _, before in earlier))
+    packs = dict.fromkeys(pack for one in holdings for pack in one.packs)
+    visits = tuple(before for before, _ in earlier)
+    directory = store.scratch()
+    try:
+        _write(directory, visit, visits)
+        for pack in packs:
+            _index(store, directory, pack, visit.url)
+        with open_repository(directory) as repo:
+            yield OriginView(visit, visits, repo)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _write(directory: Path, visit: Visit, earlier: Sequence[Visit]) -> None:
+    try:
+        (directory / "objects/pack").mkdir(parents=True)
+        (directory / "refs").mkdir()
+        (directory / "config").write_text(_CONFIG)
+        (directory / "HEAD").write_bytes(_head(visit))
+        (directory / "packed-refs").write_bytes(b"".join(_packed_refs(visit, earlier)))
+    except OSError as error:
+        raise FatalError(f"cannot write {directory}: {error.strerror}") from error
+
+
+def _packed_refs(visit: Visit, earlier: Sequence[Visit]) -> Iterator[bytes]:
+    yield from _refs(visit, "refs/")
+    for number, before in enumerate(earlier):
+        yield from _refs(before, f"refs/visits/{number}/")
+
+
+def _head(visit: Visit) -> bytes:
+    if visit.head is not None and visit.head_ref is None:
+        return visit.head.encode() + b"\n"
+    name = visit.head_ref or "refs/heads/main"
+    return b"ref: " + name.encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _refs(visit: Visit, prefix: str) -> Iterator[bytes]:
+    for ref in visit.refs:
+        name = prefix + ref.name.removeprefix("refs/")
+        yield f"{ref.target} {name}\n".encode("utf-8", "surrogateescape")
+
+
+def _index(store: BlobStore, directory: Path, pack: str, url: str) -> None:
+    path = directory / f"objects/pack/pack-{pack[:40]}.pack"
+    command = ["git", "-c", "core.fsync=none", "index-pack", str(path.absolute())]
+    try:
+        store.place(pack, path)
+        ClosedGit(directory).execute(command)
+    except NotFoundError as error:
+        raise IntegrityError(f"{url}: pack {pack} is not in the store") from error
+    except git.GitCommandError as error:
+        raise _unreadable(f"{url}: pack {pack}", str(error.stderr)) from error
+
+
+def _unreadable(what: str, complaint: str) -> FatalError | IntegrityError:
+    """The error that git's complaint means: the machine's fault, or the bytes'."""
+    if any(word in complaint for word in _MACHINE):
+        return FatalError(f"{what} cannot be indexed: {plain(complaint)}")
+    return IntegrityError(f"{what} is broken: {plain(complaint)}")
