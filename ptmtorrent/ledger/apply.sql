@@ -78,6 +78,9 @@ INSERT INTO visits (origin, snapshot, visit, holding)
 VALUES (:origin, :snapshot, :visit, :holding)
 ON CONFLICT (origin, snapshot) DO UPDATE SET visit = excluded.visit, holding = excluded.holding
 
+-- name: count_commits
+UPDATE visits SET commits = :commits WHERE origin = :origin AND visit = :visit
+
 -- name: clear_wanted
 DELETE FROM wanted WHERE origin = :origin
 

@@ -56,6 +56,10 @@ JOIN snapshots AS s ON s.seq = v.snapshot
 WHERE v.origin = :origin AND s.finished_at IS NOT NULL AND s.seq <> :snapshot
 ORDER BY v.snapshot
 
+-- name: commit_count
+SELECT commits FROM visits
+WHERE origin = :origin AND visit = :visit AND commits IS NOT NULL LIMIT 1
+
 -- name: blobs
 SELECT o.sha256, o.size, o.held, count(*) AS uses,
     CASE WHEN i.state IN ('skipped', 'failed') AND NOT o.held THEN i.reason END AS reason
@@ -120,5 +124,8 @@ GROUP BY v.hub, v.stage ORDER BY v.hub, v.stage
 -- name: gates
 SELECT name, state FROM gates ORDER BY name
 
--- name: holding_of
-SELECT holding FROM origins WHERE url = :url
+-- name: held
+SELECT visit, holding FROM origins WHERE url = :url AND visit IS NOT NULL
+
+-- name: pack_bytes
+SELECT coalesce(sum(pack_bytes), 0) FROM origins

@@ -44,10 +44,15 @@ class Reads:
         """(visit, holding) of an origin that earlier finished snapshots were built from."""
         return list(self._run("built_visits", origin=origin, snapshot=snapshot))
 
-    def holding_of(self, url: str) -> str | None:
-        """The newest holding of an origin, by name."""
-        row = self._run("holding_of", url=url).fetchone()
-        return row[0] if row else None
+    def commit_count(self, origin: int, visit: str) -> int | None:
+        """Commits reachable in a visit, if they were counted before."""
+        row = self._run("commit_count", origin=origin, visit=visit).fetchone()
+        return None if row is None else int(row[0])
+
+    def held(self, url: str) -> tuple[str, str] | None:
+        """The newest visit and holding of an origin, by name."""
+        row = self._run("held", url=url).fetchone()
+        return (str(row[0]), str(row[1])) if row else None
 
     def blobs(self) -> Iterator[BlobRow]:
         """Blobs that heads stand for, by name."""
@@ -87,6 +92,10 @@ class Reads:
         """(objects held, their bytes, bytes that deduplication saved)."""
         objects, held, saved = self._run("saved_bytes").fetchone()
         return int(objects), int(held), int(saved)
+
+    def pack_bytes(self) -> int:
+        """Bytes of the packs of all origins."""
+        return int(self._run("pack_bytes").fetchone()[0])
 
     def received_bytes(self, snapshot: int) -> int:
         """Bytes received for the items of a snapshot."""

@@ -144,6 +144,10 @@ class Roots:
             self._run("add_wanted", origin=origin, path=path, sha256=blob.sha256)
         self.settle(Verdict(line.snapshot, line.hub, Stage.VISIT, line.visit.url, "done"))
 
+    def counted(self, origin: int, visit: str, commits: int) -> None:
+        """How many commits a visit reaches; kept so that no build counts them twice."""
+        self._run("count_commits", origin=origin, visit=visit, commits=commits)
+
     def moved(self, snapshot: int, hub: str, url: str, target: str) -> None:
         """An origin is now to be found at ``target``, which is to be visited."""
         here, there = self._origin(url, hub), self._origin(target, hub)

@@ -86,6 +86,7 @@ CREATE TABLE visits (
     snapshot INTEGER NOT NULL REFERENCES snapshots (seq),
     visit TEXT NOT NULL,
     holding TEXT NOT NULL,
+    commits INTEGER,                       -- reachable ones, once the build has counted them
     PRIMARY KEY (origin, snapshot)
 ) STRICT, WITHOUT ROWID;
 

@@ -7,6 +7,7 @@ were there at the open; small blobs of another live process are seen at the next
 
 import hashlib
 import io
+import tempfile
 import time
 from collections.abc import Iterator
 from itertools import chain
@@ -106,8 +107,13 @@ class LocalStore:
         return FileWriter(sha256, size, self._files, partials)
 
     def scratch(self) -> Path:
-        """A new empty directory on this file system, for work in progress."""
-        return self._for_writing().scratch()
+        """A new empty directory on this file system, for work in progress.
+
+        A store open for reading only has it in the system's temporary directory instead.
+        """
+        if self._partials is None:
+            return Path(tempfile.mkdtemp(prefix="ptmtorrent-"))
+        return self._partials.scratch()
 
     def place(self, sha256: str, path: Path) -> None:
         """Make the blob readable at ``path``: a hard link where possible, else a copy.

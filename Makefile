@@ -1,0 +1,44 @@
+# One door for people and for CI. `make help` lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+ROOT ?= ptmtorrent-data
+PTMTORRENT := $(BIN)/ptmtorrent
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check snapshot clean format
+
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## run the main job offline into ./demo and ask it one question
+	@$(PTMTORRENT) demo demo
+
+test: $(STAMP)-dev ## run the tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)-dev ## format, lint, strict types, architecture, tests: what CI runs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+snapshot: $(STAMP) ## build today's snapshot of the hubs, or go on with the unfinished one
+	@$(PTMTORRENT) --root $(ROOT) snapshot
+
+format: $(STAMP)-dev ## format and mend what can be mended by itself
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## remove what make made here (never a root)
+	rm -rf .venv demo .mypy_cache .ruff_cache build dist
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(STAMP)-dev: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(STAMP)

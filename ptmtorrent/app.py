@@ -1,0 +1,269 @@
+"""One function a command: build the real objects, run the passes, say what came of it."""
+
+import asyncio
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ptmtorrent.console import Console
+from ptmtorrent.contents import Contents
+from ptmtorrent.errors import NotFoundError, UsageError
+from ptmtorrent.finish import finish, summary_of
+from ptmtorrent.hubs import HUBS
+from ptmtorrent.ledger.ledger import Ledger
+from ptmtorrent.ledger.rows import Snapshot
+from ptmtorrent.model.clock import Clock
+from ptmtorrent.model.work import Depth
+from ptmtorrent.pipeline.choice import Begin, choose
+from ptmtorrent.pipeline.lines import Kind
+from ptmtorrent.query.dataset import Dataset
+from ptmtorrent.report import show
+from ptmtorrent.run import Run, plan_rows
+from ptmtorrent.sandbox import serve
+from ptmtorrent.sandbox.generate import generate
+from ptmtorrent.session import Held, held
+from ptmtorrent.settings import Settings, defaults, load
+from ptmtorrent.signals import run_stoppably, stoppable
+from ptmtorrent.standing import status_rows
+from ptmtorrent.store import fsio
+from ptmtorrent.store.root import open_root
+from ptmtorrent.summary import UNREACHED
+
+DEMO_QUESTION = """
+SELECT license_spdx AS licence, count(*) AS packages, sum(commits)::BIGINT AS commits
+FROM packages LEFT JOIN origins USING (origin_key)
+GROUP BY licence ORDER BY packages DESC, licence
+"""
+DEMO_KEY = b"ptmtorrent demo: not a secret key"[:32]
+"""Pseudonyms of the demo's invented people are the same everywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every command gets from the command line."""
+
+    root: Path
+    settings: Settings
+    clock: Clock
+    console: Console
+    version: str
+
+    @property
+    def tool(self) -> str:
+        """Name and version."""
+        return f"ptmtorrent {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Options of the commands that work on a snapshot."""
+
+    command: str
+    as_of: str | None = None
+    new: bool = False
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryOptions:
+    """A question and the form of its answer: ``table``, ``csv`` or ``json``."""
+
+    sql: str
+    form: str = "table"
+    parquet: Path | None = None
+    at: str | None = None
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Settings from a file, or the defaults."""
+    known = {kind.id: kind.settings for kind in HUBS}
+    return defaults(known) if path is None else load(path, known)
+
+
+def run_passes(context: Context, options: RunOptions) -> int:
+    """The commands plan, list, fetch, build and snapshot; returns the exit code."""
+    with held(context.root) as here:
+        snapshot = _snapshot(context, here, options)
+        if snapshot.finished_at is not None:
+            return _already(context, here, snapshot)
+        work = Run(
+            here=here,
+            settings=context.settings,
+            snapshot=snapshot,
+            clock=context.clock,
+            watch=context.console.watch,
+            tool=context.tool,
+        )
+        if options.command == "plan":
+            return _plan(context, work)
+        _carry_out(context, work, options)
+        summary = summary_of(here, snapshot.id, work)
+        troubles = here.ledger.reads.troubles(snapshot.seq, state="failed", count=100)
+        show(context.console, summary, troubles)
+        return summary.exit_code
+
+
+def _carry_out(context: Context, work: Run, options: RunOptions) -> None:
+    """The passes of one command."""
+    listing = options.command in ("list", "snapshot")
+    fetching = options.command in ("fetch", "snapshot")
+    with context.console:
+        if listing or fetching:
+            run_stoppably(
+                work.over_the_network(
+                    listing=listing, fetching=fetching, retry_failed=options.retry_failed
+                )
+            )
+        if options.command in ("build", "snapshot"):
+            with stoppable():
+                finish(work)
+
+
+def _snapshot(context: Context, here: Held, options: RunOptions) -> Snapshot:
+    """The snapshot to work on; begun now if there is none to resume."""
+    day = options.as_of or context.clock.data().date().isoformat()
+    snapshots = here.ledger.reads.snapshots()
+    again = options.new or (bool(snapshots) and _wants_another(here, snapshots[-1], options))
+    choice = choose(snapshots, day, again=again)
+    if not isinstance(choice, Begin):
+        return choice.snapshot
+    if options.command in ("fetch", "build", "plan"):
+        raise NotFoundError("no snapshot is open; run `ptmtorrent list` or `snapshot` first")
+    entry = here.journal.append(
+        Kind.BEGIN, context.clock.data(), snapshot=choice.id, as_of=choice.as_of
+    )
+    here.journal.sync()
+    with here.ledger.transaction():
+        here.intake.take([entry])
+    return here.ledger.reads.snapshots()[-1]
+
+
+def _wants_another(here: Held, last: Snapshot, options: RunOptions) -> bool:
+    """Whether the last snapshot left something that running again may bring."""
+    listings = here.ledger.reads.listings(last.seq)
+    missed = any(listing.outcome in UNREACHED for listing in listings)
+    failed = here.ledger.reads.troubles(last.seq, state="failed", count=1)
+    return missed or bool(options.retry_failed and failed)
+
+
+def _already(context: Context, here: Held, snapshot: Snapshot) -> int:
+    context.console.note(f"snapshot {snapshot.id} is finished; --new begins the next")
+    show(context.console, summary_of(here, snapshot.id), [])
+    return 0
+
+
+def _plan(context: Context, work: Run) -> int:
+    work.plan()
+    ahead = work.here.ledger.reads.work_ahead(work.snapshot.seq)
+    rows = plan_rows(ahead, _hosts())
+    if context.console.as_json:
+        for row in rows:
+            context.console.record(row)
+        return 0
+    columns = ("host", "bucket", "requests", "bytes", "inodes", "hours")
+    context.console.table(
+        f"what snapshot {work.snapshot.id} would still ask for",
+        columns,
+        [[row[column] for column in columns] for row in rows],
+    )
+    return 0
+
+
+def status(context: Context) -> int:
+    """Where the newest snapshot stands; reads only, so it works beside a run."""
+    root = open_root(context.root, create=False)
+    ledger = Ledger.open_to_read(root.layout.ledger)
+    try:
+        snapshots = ledger.reads.snapshots()
+        if not snapshots:
+            raise NotFoundError(f"{context.root} has no snapshot yet")
+        rows = status_rows(ledger, snapshots[-1], _hosts())
+    finally:
+        ledger.close()
+    if context.console.as_json:
+        for row in rows:
+            context.console.record(row)
+        return 0
+    state = "finished" if snapshots[-1].finished_at else "open"
+    columns = tuple(rows[0]) if rows else ("hub",)
+    context.console.table(
+        f"snapshot {snapshots[-1].id} ({state})", columns, [list(row.values()) for row in rows]
+    )
+    return 0
+
+
+def query(context: Context, options: QueryOptions) -> int:
+    """Answer one question."""
+    with open_dataset(context.root, options.at) as dataset:
+        answer = dataset.answer(options.sql)
+        if options.parquet is not None:
+            answer.write_parquet(options.parquet)
+        elif options.form == "csv":
+            answer.write_csv(sys.stdout)
+        elif options.form == "json":
+            answer.write_json(sys.stdout)
+        else:
+            context.console.table("", answer.columns, answer.rows())
+    return 0
+
+
+def get(context: Context, package: str, path: str, output: Path | None) -> int:
+    """Print one file of a package's head."""
+    hub, _, name = package.partition(":")
+    if not name:
+        raise UsageError(f"write a package as HUB:NAME or HUB:id=PACKAGE_ID, not {package!r}")
+    with (
+        open_dataset(context.root) as dataset,
+        dataset.package(hub, name).open(path) as source,
+        output.open("wb") if output is not None else sys.stdout.buffer as target,
+    ):
+        shutil.copyfileobj(source, target, 1024 * 1024)
+    return 0
+
+
+def open_dataset(root: Path, at: str | None = None) -> Dataset:
+    """The dataset of a root, with the bytes behind it."""
+    opened = open_root(Path(root), create=False)
+    return Dataset(opened.layout.dataset, at=at, contents=Contents(opened))
+
+
+def sandbox(options: serve.Options) -> int:
+    """Serve the sandbox until stopped."""
+    asyncio.run(serve.run(options))
+    return 0
+
+
+def demo(context: Context, directory: Path) -> int:
+    """The main job at depth ``full`` against the sandbox, and one question."""
+    world = directory / "sandbox"
+    _make_demo_root(directory)
+    if not (world / "world.json").exists():
+        context.console.note("making a small world of hubs ...")
+        generate(world)
+    with serve.sandbox_in_thread(world) as box:
+        settings = replace(load_settings(box.config), depth=Depth.FULL)
+        inner = replace(context, root=directory, settings=settings)
+        code = run_passes(inner, RunOptions(command="snapshot"))
+    if not context.console.as_json:
+        context.console.result("")
+        context.console.result(DEMO_QUESTION.strip())
+        query(inner, QueryOptions(sql=DEMO_QUESTION))
+        context.console.note(f"ask more: ptmtorrent --root {directory} query 'SELECT ...'")
+    return code
+
+
+def _make_demo_root(directory: Path) -> None:
+    """A root whose pseudonyms are the same everywhere, for its people are invented."""
+    if not (directory / "ptmtorrent.json").exists():
+        fsio.make_dirs(directory)
+        fsio.write_once(directory / "privacy.key", DEMO_KEY, mode=0o600)
+    open_root(directory, create=True)
+
+
+def _hosts() -> dict[str, str]:
+    """Hub id -> the host whose budget matters most."""
+    return {
+        kind.id: str(urlsplit(next(iter(kind.endpoints(kind.settings)))).hostname) for kind in HUBS
+    }

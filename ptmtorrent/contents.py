@@ -1,0 +1,55 @@
+"""The bytes of a file: from the store when they are a blob, else from the packs of its origin."""
+
+import io
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ptmtorrent.errors import NotFoundError
+from ptmtorrent.extract.objects import object_reader
+from ptmtorrent.extract.workbench import workbench
+from ptmtorrent.ledger.ledger import Ledger
+from ptmtorrent.model.oid import sha256_of
+from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.store.local import LocalStore
+from ptmtorrent.store.root import Root
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Reads file contents of one root, without any network, and without writing to the root."""
+
+    root: Root
+
+    def open(self, origin: str, oid: str, sha256: str | None) -> BinaryIO:
+        """The bytes of a git blob (``oid``) of an origin, or of what its pointer stands for.
+
+        Raises:
+            NotFoundError: they are not held.
+            IntegrityError: what is held is not what its name says.
+        """
+        with ExitStack() as stack:
+            store = stack.enter_context(LocalStore.at(self.root.path, write=False))
+            if sha256 is not None and store.has(sha256):
+                return store.open(sha256)
+            names = self._held(origin)
+            visit = Visit.from_bytes(store.read(names[0]))
+            holding = Holding.from_bytes(store.read(names[1]))
+            view = stack.enter_context(workbench(store, visit, holding))
+            reader = stack.enter_context(object_reader(view.repo))
+            for found in reader.contents([oid]):
+                data = b"" if found is None else b"".join(found.chunks())
+                if found is not None and sha256 in (None, sha256_of(data)):
+                    return io.BytesIO(data)
+        raise NotFoundError(f"{sha256 or oid} of {origin} is not held; fetch it at a greater depth")
+
+    def _held(self, origin: str) -> Sequence[str]:
+        ledger = Ledger.open_to_read(self.root.layout.ledger)
+        try:
+            names = ledger.reads.held(origin)
+        finally:
+            ledger.close()
+        if names is None:
+            raise NotFoundError(f"nothing of {origin} is held; fetch it at a greater depth")
+        return names

@@ -1,0 +1,81 @@
+"""git as the fetch room uses it: one place that knows how it is called.
+
+What git writes here is thrown away but for packs, which the store syncs when it takes them; so git
+itself need not sync anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptmtorrent.errors import CorruptError
+from ptmtorrent.net.access import Access
+from ptmtorrent.net.gitproc import GitLimits, GitResult, network_for, run_git
+from ptmtorrent.net.resolver import CheckedResolver
+
+QUICK = ("-c", "core.fsync=none", "-c", "advice.detachedHead=false")
+WITHOUT_HAVES = ("-c", "fetch.negotiationAlgorithm=noop")
+OUTPUT_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """Runs git for fetching.
+
+    Attributes:
+        version: of git, as it says itself.
+        max_pack: largest file that a fetch may write, in bytes.
+        deadline_s: longest a fetch may take.
+    """
+
+    access: Access
+    resolver: CheckedResolver
+    version: str
+    agent: str
+    max_pack: int
+    deadline_s: float = 6 * 3600.0
+
+    async def fetch(
+        self,
+        arguments: Sequence[str],
+        path: Path,
+        url: str,
+        *,
+        haves: bool = True,
+        stdin: bytes | None = None,
+    ) -> GitResult:
+        """Run ``git fetch`` against one server; ``{url}`` in the arguments becomes its address."""
+        network = await network_for(url, self.access, self.resolver, self.agent)
+        words = [word.replace("{url}", network.url) for word in arguments]
+        command = [
+            *QUICK,
+            *(() if haves else WITHOUT_HAVES),
+            f"--git-dir={path}",
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--recurse-submodules=no",
+            *words,
+        ]
+        limits = GitLimits(deadline_s=self.deadline_s, file_bytes=self.max_pack)
+        return await run_git(command, cwd=path, stdin=stdin, network=network, limits=limits)
+
+    async def local(self, arguments: Sequence[str], path: Path) -> GitResult:
+        """Run git on a repository, without any network."""
+        limits = GitLimits(deadline_s=self.deadline_s, stdout_bytes=OUTPUT_BYTES)
+        command = [*QUICK, f"--git-dir={path}", *arguments]
+        return await run_git(command, cwd=path, limits=limits)
+
+    async def address(self, url: str) -> str:
+        """The actual address of a canonical URL, for git's own configuration."""
+        return (await network_for(url, self.access, self.resolver, self.agent)).url
+
+
+async def git_version() -> str:
+    """The version of the installed git. CorruptError when it answers with something else."""
+    result = await run_git(["--version"], cwd=Path("/"))
+    words = result.stdout.decode("ascii", "replace").split()
+    if result.returncode or words[:2] != ["git", "version"]:
+        raise CorruptError(f"git --version said {result.stderr or words}")
+    return words[2]

@@ -1,0 +1,180 @@
+"""Look at one origin and bring in what is new.
+
+1. Ask ``info/refs`` over our own transport: one request tells redirects, refusals and the refs.
+   An origin whose refs are those of the held visit ends here.
+2. Fetch branches and tags into a quarantine, on top of the held packs (unfiltered origins only).
+3. What the server cannot send whole is fetched filtered, and the missing blobs by id (``partial``).
+4. The refs that arrived must be the refs that were announced.
+5. Packs and large files of the head go into the store; the visit and its holding say so.
+
+A step that fails leaves nothing but a directory that the next writer removes.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ptmtorrent.errors import CorruptError, SkipError, SkipReason
+from ptmtorrent.fetch.git import Git
+from ptmtorrent.fetch.objects import ForgeOf
+from ptmtorrent.fetch.partial import Limits, Wish, fetch_partly, sent_too_little, sent_too_much
+from ptmtorrent.fetch.quarantine import Quarantine
+from ptmtorrent.model.oid import sha256_of
+from ptmtorrent.model.visit import Holding, NotHeld, Ref, Visit, Wanted
+from ptmtorrent.model.work import Depth, Moved, OriginTask, Visited
+from ptmtorrent.net.advertisement import Advertisement, parse_advertisement
+from ptmtorrent.net.gitwords import explain_git
+from ptmtorrent.net.http import Transport
+from ptmtorrent.store.base import BlobStore
+
+ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
+REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+DETACHED = "refs/detached/HEAD"
+CHUNK = 1024 * 1024
+
+Keep = Callable[[Path, str, BlobStore], tuple[Wanted, ...]]
+"""Lists what a head stands for, putting large files that came in git into the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Visits origins."""
+
+    transport: Transport
+    git: Git
+    store: BlobStore
+    forge_of: ForgeOf
+    keep: Keep
+    limits: Limits
+
+    async def visit(self, task: OriginTask) -> Visited | Moved:
+        """Look at an origin and hold what it is.
+
+        Raises:
+            SkipError: gated, gone, private, empty, ...
+            FailError: it could not be had, or was not what it said.
+        """
+        advertisement, moved_to = await self._look(task.url)
+        if moved_to is not None:
+            return Moved(moved_to)
+        if advertisement.head is None and not advertisement.refs:
+            raise SkipError("the repository has no commits", SkipReason.EMPTY, url=task.url)
+        if _is_same(task, advertisement):
+            return self._again(task)
+        async with self._quarantine() as quarantine:
+            return await self._bring_in(task, advertisement, quarantine)
+
+    async def _look(self, url: str) -> tuple[Advertisement, str | None]:
+        forge = self.forge_of(url)
+        asked = f"{forge.git_url(url)}/info/refs?service=git-upload-pack"
+        response = await self.transport.get(asked, accept=ADVERTISEMENT)
+        if response.status != 200:
+            raise forge.explain(url, response.status, response.headers, response.body)
+        found = forge.origin_of(response.url)
+        if found != url:
+            return Advertisement(), found
+        if not response.headers.get("content-type", "").startswith(ADVERTISEMENT):
+            raise CorruptError("the git server answered with something else than refs", url=url)
+        return parse_advertisement(response.body), None
+
+    def _again(self, task: OriginTask) -> Visited:
+        """The held state once more, under the name the origin has now."""
+        assert task.base is not None  # noqa: S101  # _is_same said so
+        assert task.base_visit is not None  # noqa: S101
+        visit = replace(task.base_visit, url=task.url)
+        return Visited(visit, replace(task.base, visit=sha256_of(visit.to_bytes())))
+
+    @asynccontextmanager
+    async def _quarantine(self) -> AsyncIterator[Quarantine]:
+        quarantine = Quarantine(await asyncio.to_thread(self.store.scratch), self.git)
+        try:
+            await quarantine.prepare()
+            yield quarantine
+        finally:
+            await asyncio.shield(quarantine.remove())
+
+    async def _bring_in(
+        self, task: OriginTask, advertisement: Advertisement, quarantine: Quarantine
+    ) -> Visited:
+        base = task.base if task.base_visit and task.base_visit.is_complete else None
+        if base is not None and task.base_visit is not None:
+            await quarantine.place(self.store, base.packs, task.base_visit)
+        used, not_held = await self._fetch(task, advertisement, quarantine)
+        refs = await quarantine.refs()
+        if {name: ref[0] for name, ref in refs.items()} != advertisement.refs:
+            raise CorruptError("the refs that arrived are not those announced", url=task.url)
+        visit = Visit(
+            url=task.url,
+            refs=tuple(Ref(name, *refs[name]) for name in sorted(refs)),
+            head_ref=advertisement.head_ref,
+            head=advertisement.head,
+            filter=used,
+            not_held=not_held,
+        )
+        return await self._hold(visit, base if used is None else None, quarantine)
+
+    async def _fetch(
+        self, task: OriginTask, advertisement: Advertisement, quarantine: Quarantine
+    ) -> tuple[str | None, tuple[NotHeld, ...]]:
+        """Fetch, whole if possible; returns the filter used and what is not held."""
+        forge = self.forge_of(task.url)
+        url = forge.git_url(task.url)
+        specs: tuple[str, ...] = REFSPECS
+        if advertisement.head is not None and advertisement.head_ref is None:
+            specs = (*REFSPECS, f"+HEAD:{DETACHED}")
+        arguments = ["--prune", "--", "{url}", *specs]
+        result = await self.git.fetch(arguments, quarantine.path, url)
+        if result.returncode == 0:
+            return None, ()
+        if not sent_too_much(result) and not sent_too_little(result):
+            raise explain_git(result, task.url)
+        fresh = await self._start_over(quarantine)
+        wish = Wish(url, specs, advertisement.head, whole_head=task.depth >= Depth.FULL)
+        return await fetch_partly(fresh, wish, self.limits, result)
+
+    async def _start_over(self, quarantine: Quarantine) -> Quarantine:
+        await quarantine.remove()
+        quarantine.path.mkdir()
+        quarantine.base_packs = ()
+        await quarantine.prepare()
+        return quarantine
+
+    async def _hold(self, visit: Visit, base: Holding | None, quarantine: Quarantine) -> Visited:
+        wanted: tuple[Wanted, ...] = ()
+        if visit.head is not None:
+            wanted = await asyncio.to_thread(self.keep, quarantine.path, visit.head, self.store)
+        names, size = list(base.packs if base else ()), base.pack_bytes if base else 0
+        for pack in quarantine.packs():
+            size += pack.stat().st_size
+            name = await asyncio.to_thread(_sha256_file, pack)
+            await asyncio.to_thread(self.store.adopt, pack, name)
+            names += [name] if name not in names else []
+        holding = Holding(
+            visit=sha256_of(visit.to_bytes()),
+            packs=tuple(names),
+            wanted=wanted,
+            pack_bytes=size,
+            git=self.git.version,
+        )
+        return Visited(visit, holding)
+
+
+def _is_same(task: OriginTask, advertisement: Advertisement) -> bool:
+    """Whether the held visit is what is announced, held deeply enough."""
+    visit = task.base_visit
+    if visit is None or not (visit.is_complete or task.depth < Depth.FULL):
+        return False
+    held = {ref.name: ref.target for ref in visit.refs}
+    return (held, visit.head_ref, visit.head) == (
+        advertisement.refs,
+        advertisement.head_ref,
+        advertisement.head,
+    )
+
+
+def _sha256_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

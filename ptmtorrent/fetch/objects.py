@@ -1,0 +1,124 @@
+"""Bring one object in by its sha256: ranged, resumed, verified, from whoever has it.
+
+An object is known by name before its bytes are, so nothing is fetched that the store has. Each
+source is tried file by file first (``resolve``, which has the larger budget) and then by the
+git-LFS batch API. A partial left by a killed process is continued: the name decides at the end
+whether the bytes are right, whoever sent the halves.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ptmtorrent.errors import CorruptError, ItemError, SkipError, SkipReason
+from ptmtorrent.fetch.batch import HEADERS, action_of, error_of, request_of
+from ptmtorrent.model.forge import Forge
+from ptmtorrent.model.oid import Pointer
+from ptmtorrent.model.work import ObjectSource, ObjectTask
+from ptmtorrent.net.http import Transport
+from ptmtorrent.store.base import BlobStore, BlobWriter
+
+ForgeOf = Callable[[str], Forge]
+"""The forge of an origin, by its canonical URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFetcher:
+    """Fetches objects into the store."""
+
+    transport: Transport
+    store: BlobStore
+    forge_of: ForgeOf
+
+    async def fetch(self, task: ObjectTask) -> int:
+        """Bring an object in; returns how many bytes were received for it.
+
+        Raises:
+            SkipError: every source says that it is not there, gated, over quota, ...
+            FailError: a source may have it, but it could not be had.
+        """
+        if self.store.has(task.sha256):
+            return 0
+        errors: list[ItemError] = []
+        for source in task.sources:
+            for way in (self._by_file, self._by_batch):
+                try:
+                    return await way(Pointer(task.sha256, task.size), source)
+                except ItemError as error:
+                    errors.append(error)
+        raise _worst(errors)
+
+    async def _by_file(self, pointer: Pointer, source: ObjectSource) -> int:
+        forge = self.forge_of(source.origin)
+        url = forge.file_url(source.origin, source.revision, source.path)
+        if url is None:
+            text = "this host serves no single files"
+            raise SkipError(text, SkipReason.MISSING_AT_ORIGIN, url=source.origin)
+        return await self._download(pointer, url, {}, forge)
+
+    async def _by_batch(self, pointer: Pointer, source: ObjectSource) -> int:
+        forge = self.forge_of(source.origin)
+        url = f"{forge.lfs_url(source.origin)}/objects/batch"
+        response = await self.transport.post_json(url, request_of(pointer), headers=HEADERS)
+        if response.status in (507, 509):
+            raise error_of({"code": response.status, "message": "whole request"})
+        if response.status != 200:
+            raise forge.explain(url, response.status, response.headers, response.body)
+        action = action_of(response.body, pointer)
+        return await self._download(pointer, action.href, action.headers, forge)
+
+    async def _download(
+        self, pointer: Pointer, url: str, headers: Mapping[str, str], forge: Forge
+    ) -> int:
+        writer = await asyncio.to_thread(self.store.writer, pointer.sha256, pointer.size)
+        try:
+            resumed = writer.offset > 0
+            try:
+                return await self._into(writer, url, headers, forge, pointer.size)
+            except CorruptError:
+                if not resumed:
+                    raise
+            writer.restart()
+            return await self._into(writer, url, headers, forge, pointer.size)
+        finally:
+            await asyncio.to_thread(writer.close)
+
+    async def _into(
+        self,
+        writer: BlobWriter,
+        url: str,
+        headers: Mapping[str, str],
+        forge: Forge,
+        size: int,
+    ) -> int:
+        received = 0
+        if writer.offset < size:
+            start = writer.offset
+            async with self.transport.stream(
+                url, start=start, size=size, headers=headers
+            ) as stream:
+                if stream.status >= 400:
+                    raise forge.explain(url, stream.status, stream.headers, stream.error_body)
+                if stream.start != start:
+                    writer.restart()
+                async for chunk in stream.chunks:
+                    await asyncio.to_thread(writer.write, chunk)
+                    received += len(chunk)
+        await asyncio.to_thread(writer.commit)
+        return received
+
+
+def _worst(errors: list[ItemError]) -> ItemError:
+    """The error that decides: what may pass, then what broke, then the plainest "no".
+
+    "Not there" from one source says nothing about another, so it yields to every other reason.
+    """
+    if not errors:
+        return SkipError("no origin names this object any more", SkipReason.MISSING_AT_ORIGIN)
+
+    def weight(error: ItemError) -> tuple[bool, bool, bool]:
+        missing = isinstance(error, SkipError) and error.reason is SkipReason.MISSING_AT_ORIGIN
+        transient = getattr(error, "transient", False)
+        return transient, not isinstance(error, SkipError), not missing
+
+    return max(errors, key=weight)

@@ -1,0 +1,97 @@
+"""The end of a run: tables, documents, the manifest last of all, the journal line, the figures.
+
+A process killed before the journal line builds again, and gets the same bytes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ptmtorrent.model.events import PassStarted
+from ptmtorrent.pipeline.build import FACTS, HISTORY, STATE, Build
+from ptmtorrent.pipeline.lines import Kind
+from ptmtorrent.run import Run
+from ptmtorrent.session import Held
+from ptmtorrent.shards import documents
+from ptmtorrent.shards import manifest as manifests
+from ptmtorrent.shards.manifest import About, Manifest, Shard
+from ptmtorrent.summary import Summary
+
+
+def finish(run: Run) -> Path:
+    """Build the open snapshot and close it; returns the path of its manifest."""
+    run.watch(PassStarted("build"))
+    here, snapshot = run.here, run.snapshot
+    previous = _previous(here)
+    build = Build(
+        ledger=here.ledger,
+        store=here.store,
+        dataset=here.dataset,
+        snapshot=snapshot,
+        parsers=here.parsers,
+        privacy_key=here.root.privacy_key,
+        watch=run.watch,
+    )
+    shards = build.run()
+    hubs = tuple(listing.hub for listing in here.ledger.reads.listings(snapshot.seq))
+    about = About(
+        snapshot=snapshot.id,
+        previous=previous.snapshot if previous else None,
+        tool=run.tool,
+        hubs=hubs,
+    )
+    history = [shard for name in HISTORY for shard in shards[name]]
+    manifest = manifests.build(about, tables_of(previous, shards), history)
+    documents.write(here.dataset, manifest)
+    _close(run, manifest, manifests.write(here.dataset, manifest))
+    return manifests.path_of(here.dataset, snapshot.id)
+
+
+def tables_of(
+    previous: Manifest | None, new: Mapping[str, tuple[Shard, ...]]
+) -> dict[str, tuple[Shard, ...]]:
+    """The shards a snapshot reads: state as of now, and all facts, old and new."""
+    old = {name: previous.tables[name].shards for name in FACTS} if previous else {}
+    return {name: (*old.get(name, ()), *new[name]) for name in (*STATE, *FACTS)}
+
+
+def _previous(here: Held) -> Manifest | None:
+    done = [row.id for row in here.ledger.reads.snapshots() if row.finished_at is not None]
+    return manifests.load(here.dataset, done[-1]) if done else None
+
+
+def _close(run: Run, manifest: Manifest, sha256: str) -> None:
+    """Journal the snapshot and let the ledger know; from here on it is finished."""
+    here = run.here
+    here.store.flush()
+    entry = here.journal.append(
+        Kind.SNAPSHOT,
+        run.clock.data(),
+        snapshot=manifest.snapshot,
+        manifest=sha256,
+        content_sha256=manifest.content_sha256,
+    )
+    here.journal.sync()
+    with here.ledger.transaction():
+        here.intake.take([entry])
+
+
+def summary_of(here: Held, snapshot: str, run: Run | None = None) -> Summary:
+    """The figures of a snapshot, and of the run that worked on it, if there was one."""
+    reads = here.ledger.reads
+    row = next(row for row in reads.snapshots() if row.id == snapshot)
+    manifest = manifests.load(here.dataset, snapshot) if row.finished_at else None
+    path = manifests.path_of(here.dataset, snapshot)
+    return Summary(
+        snapshot=snapshot,
+        manifest=str(path) if manifest else None,
+        packages=reads.package_counts(),
+        origins=reads.origin_counts(),
+        items=reads.item_counts(row.seq),
+        listings=reads.listings(row.seq),
+        rows={name: table.rows for name, table in manifest.tables.items()} if manifest else {},
+        blobs=reads.saved_bytes(),
+        pack_bytes=reads.pack_bytes(),
+        network=run.network if run else (0, 0, 0),
+        limit_reached=run.limit_reached if run else False,
+        seconds=run.seconds if run else 0.0,
+    )

@@ -1,0 +1,249 @@
+"""The build pass: from store and ledger to shards, and last of all the manifest.
+
+Every row is derived from blobs: packages from the pages as received, facts from packs on a
+workbench. Order and content depend on store and journal alone, so building again gives the same
+bytes. State tables are written whole; of the fact tables only rows first seen in this snapshot.
+
+Hubs and their packages come in listing order, page by page, so that each page is read once; origins
+come by key, each opened at most once, and not at all when its state was built before.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ptmtorrent.extract.files import files
+from ptmtorrent.extract.history import commit_count, commits, unreachable
+from ptmtorrent.extract.workbench import workbench
+from ptmtorrent.ledger.ledger import Ledger
+from ptmtorrent.ledger.rows import OriginRow, PackageRow, Snapshot
+from ptmtorrent.model.clock import parse_rfc3339
+from ptmtorrent.model.events import TableBuilt, Watcher
+from ptmtorrent.model.key import origin_key, package_key
+from ptmtorrent.model.package import Package
+from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.pipeline.intake import Parser, read_page
+from ptmtorrent.shards.manifest import Shard
+from ptmtorrent.shards.schema import load_schema
+from ptmtorrent.shards.writer import ShardWriter
+from ptmtorrent.store.base import BlobStore
+
+Row = dict[str, Any]
+
+STATE = ("packages", "hubs", "origins", "refs", "unreachable", "blobs")
+FACTS = ("commits", "files")
+HISTORY = ("attempts",)
+COUNTS_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class Build:
+    """Builds the tables of one snapshot."""
+
+    ledger: Ledger
+    store: BlobStore
+    dataset: Path
+    snapshot: Snapshot
+    parsers: Mapping[str, Parser]
+    privacy_key: bytes
+    watch: Watcher
+    _shards: dict[str, tuple[Shard, ...]] = field(default_factory=dict)
+    _counted: list[tuple[int, str, int]] = field(default_factory=list)
+
+    def run(self) -> Mapping[str, tuple[Shard, ...]]:
+        """Write all tables; returns the shards of each, new ones only."""
+        self._table("packages", self._packages())
+        self._table("hubs", self._hubs())
+        self._origins()
+        self._table("blobs", self._blobs())
+        self._table("attempts", self._attempts())
+        return self._shards
+
+    def _table(self, name: str, rows: Iterator[Row]) -> None:
+        with self._writer(name) as writer:
+            writer.write(rows)
+        self._finished(name, writer)
+
+    def _writer(self, name: str) -> ShardWriter:
+        return ShardWriter(self.dataset, load_schema(name), self.snapshot.id)
+
+    def _finished(self, name: str, writer: ShardWriter) -> None:
+        self._shards[name] = writer.shards
+        self.watch(TableBuilt(name, sum(s.rows for s in writer.shards), len(writer.shards)))
+
+    def _packages(self) -> Iterator[Row]:
+        for hub in sorted(self.parsers):
+            page, records = "", dict[int, Package]()
+            for row in self.ledger.reads.packages(hub):
+                if row.page != page:
+                    body = read_page(self.store, row.page)
+                    page, records = row.page, dict(self.parsers[hub](body).packages)
+                yield package_row(row, records[row.raw_index])
+
+    def _hubs(self) -> Iterator[Row]:
+        for listing in self.ledger.reads.listings(self.snapshot.seq):
+            yield {
+                "hub": listing.hub,
+                "listing_complete": listing.outcome == "complete",
+                "listed": listing.listed,
+                "unparsed": listing.unparsed,
+                "first_page_at": _instant(listing.first_page_at),
+                "last_page_at": _instant(listing.last_page_at),
+                "outcome": listing.outcome,
+                "reason": listing.reason,
+                "scope": listing.scope,
+            }
+
+    def _blobs(self) -> Iterator[Row]:
+        for blob in self.ledger.reads.blobs():
+            yield {
+                "sha256": blob.sha256,
+                "size": blob.size,
+                "held": bool(blob.held),
+                "reason": blob.reason,
+                "references": blob.uses,
+            }
+
+    def _attempts(self) -> Iterator[Row]:
+        for attempt in self.ledger.reads.attempts(self.snapshot.seq):
+            yield {**attempt, "at": _instant(attempt["at"])}
+
+    def _origins(self) -> None:
+        names = ("origins", "refs", "unreachable", "commits", "files")
+        with ExitStack() as stack:
+            writers = {name: stack.enter_context(self._writer(name)) for name in names}
+            for row in self.ledger.reads.origins():
+                self._origin(row, writers)
+        self._keep_counts()
+        for name in names:
+            self._finished(name, writers[name])
+
+    def _origin(self, row: OriginRow, writers: Mapping[str, ShardWriter]) -> None:
+        if row.visit is None or row.holding is None:
+            writers["origins"].write([origin_row(row, None, None, None)])
+            return
+        visit = Visit.from_bytes(self.store.read(row.visit))
+        holding = Holding.from_bytes(self.store.read(row.holding))
+        built = self.ledger.reads.built_visits(row.id, self.snapshot.seq)
+        commits_held = self.ledger.reads.commit_count(row.id, row.visit)
+        if commits_held is None or {name for name, _ in built} != {row.visit}:
+            commits_held = self._facts(visit, holding, built, writers)
+            self._counted.append((row.id, row.visit, commits_held))
+            if len(self._counted) >= COUNTS_AT_ONCE:
+                self._keep_counts()
+        writers["origins"].write([origin_row(row, visit, holding, commits_held)])
+        writers["refs"].write(ref_rows(visit))
+
+    def _keep_counts(self) -> None:
+        with self.ledger.transaction():
+            for counted in self._counted:
+                self.ledger.roots.counted(*counted)
+        self._counted.clear()
+
+    def _facts(
+        self,
+        visit: Visit,
+        holding: Holding,
+        built: Sequence[tuple[str, str]],
+        writers: Mapping[str, ShardWriter],
+    ) -> int:
+        """Write what is new since the visits built before; returns the commits reachable now."""
+        earlier = [
+            (Visit.from_bytes(self.store.read(v)), Holding.from_bytes(self.store.read(h)))
+            for v, h in built
+        ]
+        with workbench(self.store, visit, holding, earlier) as view:
+            writers["unreachable"].write(unreachable(view))
+            writers["commits"].write(commits(view, self.privacy_key))
+            writers["files"].write(files(view, self.store, self.ledger.reads.object_reason))
+            return commit_count(view)
+
+
+def package_row(row: PackageRow, package: Package) -> Row:
+    """A row of ``packages``: the record as listed, and what became of it."""
+    return {
+        "package_key": package_key(row.hub, row.package_id),
+        "hub": row.hub,
+        "package_id": row.package_id,
+        "collection": package.collection,
+        "name": package.name,
+        "owner": package.owner,
+        "former_names": json.loads(row.former_names),
+        "url": package.url,
+        "origin_key": None if row.origin is None else origin_key(row.origin),
+        "origin": row.origin,
+        "head": package.head,
+        "status": row.status,
+        "first_seen": row.first_seen,
+        "last_seen": row.last_seen,
+        "task": package.task,
+        "library": package.library,
+        "framework": package.framework,
+        "architecture": package.architecture,
+        "license_raw": package.license_raw,
+        "license_spdx": package.license_spdx,
+        "languages": list(package.languages),
+        "tags": list(package.tags),
+        "datasets": list(package.datasets),
+        "papers": [{"kind": paper.kind, "id": paper.id} for paper in package.papers],
+        "downloads_30d": package.downloads_30d,
+        "downloads_all": package.downloads_all,
+        "likes": package.likes,
+        "parameters": package.parameters,
+        "used_bytes": package.used_bytes,
+        "created_at": package.created_at,
+        "modified_at": package.modified_at,
+        "depth": _depth(row),
+        "reason": row.visit_reason or (row.object_reason if row.lacks_objects else None),
+        "raw_sha256": row.page,
+        "raw_index": row.raw_index,
+        "observed_at": parse_rfc3339(row.received_at),
+    }
+
+
+def origin_row(
+    row: OriginRow, visit: Visit | None, holding: Holding | None, commits: int | None
+) -> Row:
+    """A row of ``origins``; an origin never visited has its reason and little else."""
+    return {
+        "origin_key": row.key,
+        "url": row.url,
+        "kind": row.hub,
+        "head": visit.head if visit else None,
+        "head_ref": visit.head_ref if visit else None,
+        "visit_sha256": row.visit,
+        "swhid_snapshot": visit.swhid if visit else None,
+        "filter": visit.filter if visit else None,
+        "complete": visit.is_complete if visit else None,
+        "commits": commits,
+        "bytes": holding.pack_bytes if holding else None,
+        "reason": row.reason,
+        "observed_at": _instant(row.observed_at),
+    }
+
+
+def ref_rows(visit: Visit) -> Iterator[Row]:
+    """The rows of ``refs`` of a visit."""
+    key = origin_key(visit.url)
+    for ref in visit.refs:
+        yield {
+            "origin_key": key,
+            "origin": visit.url,
+            "name": ref.name,
+            "target": ref.target,
+            "kind": ref.kind,
+            "commit": ref.commit,
+        }
+
+
+def _depth(row: PackageRow) -> str:
+    if row.visit is None:
+        return "listing"
+    return "full" if row.is_complete and not row.lacks_objects else "history"
+
+
+def _instant(text: str | None) -> Any:
+    return None if text is None else parse_rfc3339(text)

@@ -1,0 +1,158 @@
+"""The fetch pass: from leased items to tasks, and from what came of them to journal lines.
+
+Handlers touch neither ledger nor each other; they take a task and return what they found. This
+module is the thin layer between them and the scheduler.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ptmtorrent.errors import ItemError, SkipError, SkipReason
+from ptmtorrent.hubs.base import Hub
+from ptmtorrent.ledger.ledger import Ledger
+from ptmtorrent.ledger.rows import Item
+from ptmtorrent.ledger.work import OriginPlan
+from ptmtorrent.model.package import Answer, AnswerKind
+from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.model.work import (
+    Depth,
+    Done,
+    Moved,
+    ObjectTask,
+    OriginTask,
+    Skipped,
+    Visited,
+)
+from ptmtorrent.pipeline.intake import pack_page
+from ptmtorrent.pipeline.lines import Kind, Line
+from ptmtorrent.pipeline.recorder import Change, Recorder
+from ptmtorrent.pipeline.scheduler import Found
+from ptmtorrent.store.base import BlobStore
+
+VisitOrigin = Callable[[OriginTask], Awaitable[Visited | Moved]]
+FetchObject = Callable[[ObjectTask], Awaitable[int]]
+
+
+@dataclass(slots=True)
+class ByteBudget:
+    """How many bytes a run may still receive; None for no limit.
+
+    Objects are reserved by their announced size before they are asked for; packs, whose size
+    nobody announces, are counted when they have arrived.
+    """
+
+    limit: int | None
+    used: int = 0
+    was_reached: bool = False
+
+    def reserve(self, size: int) -> None:
+        """SkipError (over_limit) when ``size`` bytes more are too many."""
+        if self.limit is not None and self.used + max(size, 1) > self.limit:
+            self.was_reached = True
+            raise SkipError(f"more than the limit of {self.limit} bytes", SkipReason.OVER_LIMIT)
+        self.used += size
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """The handlers of one snapshot's fetch pass."""
+
+    snapshot_id: str
+    number: int
+    depth: Depth
+    hubs: Mapping[str, Hub]
+    store: BlobStore
+    recorder: Recorder
+    budget: ByteBudget
+    visit_origin: VisitOrigin
+    fetch_object: FetchObject
+
+    async def ask(self, item: Item) -> Found:
+        """Ask a hub for a package that its listing did not show."""
+        task = await self.recorder.ask(lambda ledger: ledger.work.ask_task(item))
+        answer = await self.hubs[item.hub].ask(task.name, task.package_id)
+        if answer.kind is AnswerKind.GONE:
+            reason = SkipReason.GONE
+            line = self._line(Kind.ANSWER, item, stage=item.stage, key=item.key, reason=reason)
+            return Found(Skipped(reason), [line])
+        return self._present(item, answer)
+
+    async def visit(self, item: Item) -> Found:
+        """Visit an origin."""
+        plan = await self.recorder.ask(lambda ledger: ledger.work.origin_plan(item, self.number))
+        self.budget.reserve(0)
+        task = self._task(plan)
+        result = await self.visit_origin(task)
+        if isinstance(result, Moved):
+            return Found(
+                Done(result),
+                [self._line(Kind.MOVED, item, origin=item.key, to=result.to)],
+                [self._plan_visit(item.hub, result.to)],
+            )
+        return self._visited(item, plan, task, result)
+
+    async def fetch(self, item: Item) -> Found:
+        """Fetch one object."""
+
+        def task_of(ledger: Ledger) -> ObjectTask:
+            size = ledger.work.object_size(item.key)
+            return ObjectTask(item.key, size, ledger.work.object_sources(item.key))
+
+        task = await self.recorder.ask(task_of)
+        if not self.store.has(task.sha256):
+            self.budget.reserve(task.size)
+        received = await self.fetch_object(task)
+        return Found(changes=[lambda ledger: ledger.roots.hold([item.key])], bytes=received)
+
+    def refused(self, item: Item, error: ItemError) -> Sequence[Line]:
+        """A final "no" is journalled when it is the world's answer."""
+        if not isinstance(error, SkipError):
+            return ()
+        words = {"stage": item.stage, "key": item.key, "reason": error.reason}
+        return [self._line(Kind.ANSWER, item, **words)]
+
+    def _present(self, item: Item, answer: Answer) -> Found:
+        assert answer.page is not None  # noqa: S101  # a present package comes with its record
+        sha256 = self.store.put(pack_page(answer.page.body))
+        line = self._line(Kind.RECORD, item, sha256=sha256, cursor=answer.page.cursor)
+        return Found(lines=[line], bytes=len(answer.page.body))
+
+    def _task(self, plan: OriginPlan) -> OriginTask:
+        if plan.holding is None or plan.visit is None:
+            return OriginTask(plan.url, self.depth, fingerprint=plan.fingerprint)
+        return OriginTask(
+            plan.url,
+            self.depth,
+            base=Holding.from_bytes(self.store.read(plan.holding)),
+            base_visit=Visit.from_bytes(self.store.read(plan.visit)),
+            fingerprint=plan.fingerprint,
+        )
+
+    def _visited(self, item: Item, plan: OriginPlan, task: OriginTask, found: Visited) -> Found:
+        received = found.holding.pack_bytes
+        if task.base is not None and set(task.base.packs) <= set(found.holding.packs):
+            received -= task.base.pack_bytes
+        self.budget.used += received
+        line = self._line(
+            Kind.VISIT,
+            item,
+            visit=self.store.put(found.visit.to_bytes()),
+            holding=self.store.put(found.holding.to_bytes()),
+            fingerprint=plan.fingerprint,
+            depth=int(self.depth),
+        )
+        changes: list[Change] = [self._find_held(found.holding)]
+        if self.depth >= Depth.FULL:
+            changes.append(lambda ledger: ledger.work.plan_objects(self.number, origin=item.key))
+        return Found(Done(found), [line], changes, bytes=received)
+
+    def _find_held(self, holding: Holding) -> Change:
+        """Objects of a new head that the store has already, whoever brought them."""
+        held = [blob.sha256 for blob in holding.wanted if self.store.has(blob.sha256)]
+        return lambda ledger: ledger.roots.hold(held)
+
+    def _plan_visit(self, hub: str, url: str) -> Change:
+        return lambda ledger: ledger.work.plan_visit(self.number, hub, url)
+
+    def _line(self, kind: Kind, item: Item, **payload: object) -> Line:
+        return Line(kind, {"snapshot": self.snapshot_id, "hub": item.hub, **payload})

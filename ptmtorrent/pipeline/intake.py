@@ -1,0 +1,163 @@
+"""From journal lines to the ledger: the one way a root becomes known, live and on replay.
+
+A line names blobs; they are read back from the store, so what the ledger knows is what the store
+holds. Records are parsed here, by the hub's own pure ``parse``.
+"""
+
+import fnmatch
+import gzip
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from ptmtorrent.errors import IntegrityError
+from ptmtorrent.ledger.ledger import Ledger
+from ptmtorrent.ledger.roots import PageLine, Verdict, VisitLine
+from ptmtorrent.model.clock import rfc3339
+from ptmtorrent.model.package import Package, ParsedPage
+from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.model.work import Stage
+from ptmtorrent.pipeline.lines import Kind
+from ptmtorrent.store.base import BlobStore
+from ptmtorrent.store.journal import Entry, Journal
+
+Parser = Callable[[bytes], ParsedPage]
+BATCH = 500
+
+
+class Intake:
+    """Takes journal lines into the ledger."""
+
+    def __init__(self, ledger: Ledger, store: BlobStore, parsers: Mapping[str, Parser]) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._parsers = parsers
+        self._numbers = {s.id: s.seq for s in ledger.reads.snapshots()}
+
+    def number(self, snapshot_id: str) -> int:
+        """The ledger's number of a snapshot."""
+        return self._numbers[snapshot_id]
+
+    def catch_up(self, journal: Journal) -> int:
+        """Take in what the ledger has not seen of the journal; returns how many lines.
+
+        A ledger that was lost comes back whole this way, attempts aside. Raises IntegrityError
+        when the ledger has seen lines that this journal does not have.
+        """
+        applied, digest = self._ledger.reads.position()
+        if applied > journal.head.n:
+            raise IntegrityError(
+                f"the ledger knows {applied} journal lines, the journal has {journal.head.n}:"
+                " they belong to different roots; move the ledger away, and it is rebuilt"
+            )
+        taken = 0
+        for batch in _batches(journal.entries(after=applied)):
+            with self._ledger.transaction():
+                self.take(batch)
+            taken += len(batch)
+        if taken and not digest:
+            self._find_held()
+        return taken
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Take lines in, within the caller's transaction."""
+        last = None
+        for last in entries:
+            self._apply(last)
+        if last is not None:
+            self._ledger.roots.position(last.n, last.digest)
+
+    def _apply(self, entry: Entry) -> None:
+        payload, at = entry.payload, rfc3339(entry.at)
+        match Kind(entry.kind):
+            case Kind.BEGIN:
+                number = self._ledger.roots.begin(payload["snapshot"], payload["as_of"], at)
+                self._numbers[payload["snapshot"]] = number
+            case Kind.PAGE | Kind.RECORD:
+                self._ledger.roots.page(self._page(entry))
+            case Kind.LISTING:
+                names = ("hub", "outcome", "reason", "scope")
+                number = self.number(payload["snapshot"])
+                self._ledger.roots.listing(number, *(payload[name] for name in names))
+            case Kind.VISIT:
+                self._ledger.roots.visit(self._visit(entry))
+            case Kind.MOVED:
+                number = self.number(payload["snapshot"])
+                self._ledger.roots.moved(number, payload["hub"], payload["origin"], payload["to"])
+            case Kind.ANSWER:
+                self._ledger.roots.settle(self._verdict(payload))
+            case Kind.SNAPSHOT:
+                self._ledger.roots.finish(payload["snapshot"], payload["manifest"], at)
+
+    def _page(self, entry: Entry) -> PageLine:
+        payload = entry.payload
+        parsed = self._parsers[payload["hub"]](read_page(self._store, payload["sha256"]))
+        kept = _selected(parsed.packages, payload.get("globs", ()), payload.get("take"))
+        return PageLine(
+            snapshot=self.number(payload["snapshot"]),
+            hub=payload["hub"],
+            sha256=payload["sha256"],
+            at=rfc3339(entry.at),
+            next_cursor=payload.get("next"),
+            packages=tuple(kept),
+            unparsed=len(parsed.unparsed),
+            is_answer=entry.kind == Kind.RECORD,
+        )
+
+    def _visit(self, entry: Entry) -> VisitLine:
+        payload = entry.payload
+        return VisitLine(
+            snapshot=self.number(payload["snapshot"]),
+            hub=payload["hub"],
+            at=rfc3339(entry.at),
+            visit=Visit.from_bytes(self._store.read(payload["visit"])),
+            visit_sha256=payload["visit"],
+            holding=Holding.from_bytes(self._store.read(payload["holding"])),
+            holding_sha256=payload["holding"],
+            fingerprint=payload["fingerprint"],
+            depth=payload["depth"],
+        )
+
+    def _verdict(self, payload: Mapping[str, Any]) -> Verdict:
+        return Verdict(
+            snapshot=self.number(payload["snapshot"]),
+            hub=payload["hub"],
+            stage=Stage(payload["stage"]),
+            key=payload["key"],
+            state="skipped",
+            reason=payload["reason"],
+        )
+
+    def _find_held(self) -> None:
+        """After a rebuild: which wanted objects the store has."""
+        with self._ledger.transaction():
+            names = [blob.sha256 for blob in self._ledger.reads.blobs() if not blob.held]
+            self._ledger.roots.hold(name for name in names if self._store.has(name))
+
+
+def read_page(store: BlobStore, sha256: str) -> bytes:
+    """The body of a listing page as the hub sent it."""
+    return gzip.decompress(store.read(sha256))
+
+
+def pack_page(body: bytes) -> bytes:
+    """A page body as it is kept: gzip without name or time, so equal bodies are equal blobs."""
+    return gzip.compress(body, 6, mtime=0)
+
+
+def _selected(
+    packages: Iterable[tuple[int, Package]], globs: Iterable[str], take: int | None
+) -> Iterator[tuple[int, Package]]:
+    patterns = tuple(globs)
+    chosen = (
+        (index, package)
+        for index, package in packages
+        if not patterns or any(fnmatch.fnmatchcase(package.name, glob) for glob in patterns)
+    )
+    return islice(chosen, take)
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    iterator = iter(entries)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch

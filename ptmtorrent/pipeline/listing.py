@@ -1,0 +1,135 @@
+"""The list pass: a hub's pages into store, journal and ledger, each with the cursor after it."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ptmtorrent.errors import CorruptError, FailError, ItemError, SkipError
+from ptmtorrent.hubs.base import Hub
+from ptmtorrent.ledger.rows import Listing
+from ptmtorrent.model.clock import Clock
+from ptmtorrent.model.events import PageListed, Watcher
+from ptmtorrent.model.package import ListedPage, Scope
+from ptmtorrent.model.work import Attempt, Done, Failed, Outcome, Skipped, Stage
+from ptmtorrent.pipeline.intake import pack_page
+from ptmtorrent.pipeline.lines import Kind, Line
+from ptmtorrent.pipeline.recorder import Recorder
+from ptmtorrent.store.base import BlobStore
+
+
+@dataclass(frozen=True, slots=True)
+class Lister:
+    """Walks the listings of one snapshot.
+
+    A page and its next cursor are durable together, so a killed listing goes on where it was. An
+    error ends that hub's listing as ``cut`` (or ``unreachable`` when not even one page came); the
+    packages it did not reach stay in the dataset as ``unseen``, and the other hubs go on.
+    """
+
+    snapshot_id: str
+    number: int
+    hubs: Mapping[str, Hub]
+    store: BlobStore
+    recorder: Recorder
+    clock: Clock
+    watch: Watcher
+    tool: str
+
+    async def list_hub(self, hub: str, scope: Scope) -> None:
+        """List one hub to its end, unless this snapshot has done so already."""
+        state = await self._state(hub)
+        if state is not None and state.outcome != "running":
+            return
+        cursor = state.next_cursor if state else None
+        cursor = cursor or self.hubs[hub].first_cursor(scope)
+        listed = state.listed if state else 0
+        outcome, reason = "complete" if scope.is_whole else "limited", None
+        try:
+            await self._pages(hub, scope, cursor, listed)
+        except ItemError as error:
+            reason = f"{_code(error)}: {error}"
+            state = await self._state(hub)
+            outcome = "cut" if state is not None and state.first_page_at else "unreachable"
+        await self._end(hub, outcome, reason, scope)
+
+    async def skip_hub(self, hub: str) -> None:
+        """Write down that a hub was left out on purpose."""
+        state = await self._state(hub)
+        if state is None or state.outcome == "running":
+            await self._end(hub, "not_asked", None, Scope())
+
+    async def _pages(self, hub: str, scope: Scope, cursor: str | None, listed: int) -> None:
+        while cursor is not None and (scope.limit is None or listed < scope.limit):
+            page = await self._page(hub, cursor)
+            if page.next_cursor == cursor:
+                raise CorruptError(f"the page at {cursor} names itself as the next one")
+            take = None if scope.limit is None else scope.limit - listed
+            await self._keep(hub, page, scope, take)
+            state = await self._state(hub)
+            before, listed = listed, state.listed if state else listed
+            self.watch(PageListed(hub, listed - before, listed))
+            cursor = page.next_cursor
+
+    async def _page(self, hub: str, cursor: str) -> ListedPage:
+        started = time.monotonic()
+        outcome: Outcome = Done()
+        size, status, message = 0, 200, ""
+        try:
+            page = await self.hubs[hub].page(cursor)
+            size = len(page.body)
+        except ItemError as error:
+            outcome, status, message = _outcome(error), error.status or 0, str(error)
+            raise
+        finally:
+            attempt = Attempt(
+                stage=Stage.LIST,
+                item=cursor,
+                outcome=outcome,
+                at=self.clock.data(),
+                seconds=time.monotonic() - started,
+                bytes=size,
+                status=status or None,
+                message=message,
+                hub=hub,
+            )
+            await self.recorder.record(
+                changes=[lambda ledger: ledger.work.attempt(attempt, self.number, self.tool)]
+            )
+        return page
+
+    async def _keep(self, hub: str, page: ListedPage, scope: Scope, take: int | None) -> None:
+        payload = {
+            "snapshot": self.snapshot_id,
+            "hub": hub,
+            "sha256": self.store.put(pack_page(page.body)),
+            "cursor": page.cursor,
+            "next": page.next_cursor,
+            "take": take,
+            "globs": list(scope.globs),
+        }
+        await self.recorder.record([Line(Kind.PAGE, payload)])
+
+    async def _end(self, hub: str, outcome: str, reason: str | None, scope: Scope) -> None:
+        names = {"limit": scope.limit, "only": list(scope.globs) or None}
+        text = json.dumps({k: v for k, v in names.items() if v is not None}, sort_keys=True)
+        payload = {"hub": hub, "outcome": outcome, "reason": reason, "scope": text}
+        payload["snapshot"] = self.snapshot_id
+        await self.recorder.record([Line(Kind.LISTING, payload)])
+
+    async def _state(self, hub: str) -> Listing | None:
+        listings = await self.recorder.ask(lambda ledger: ledger.reads.listings(self.number))
+        return next((listing for listing in listings if listing.hub == hub), None)
+
+
+def _outcome(error: ItemError) -> Outcome:
+    if isinstance(error, SkipError):
+        return Skipped(error.reason)
+    assert isinstance(error, FailError)  # noqa: S101  # ItemError has these two families
+    return Failed(error.reason)
+
+
+def _code(error: ItemError) -> str:
+    outcome = _outcome(error)
+    assert isinstance(outcome, Skipped | Failed)  # noqa: S101
+    return outcome.reason

@@ -1,0 +1,190 @@
+"""The passes of one snapshot, in order: over the network, and then without it."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ptmtorrent.ledger.rows import Snapshot
+from ptmtorrent.model.clock import Clock
+from ptmtorrent.model.events import PassStarted, Watcher
+from ptmtorrent.model.package import Scope
+from ptmtorrent.model.work import Depth, Stage
+from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
+from ptmtorrent.pipeline.listing import Lister
+from ptmtorrent.pipeline.scheduler import Lane, Scheduler
+from ptmtorrent.session import Held, Online, online, seeded
+from ptmtorrent.settings import Settings
+
+ASK_WIDTH = 8
+OBJECT_WIDTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an item of a stage costs, and how many requests an hour its bucket allows."""
+
+    bucket: str
+    requests: int
+    inodes: int
+    per_hour: int
+
+
+COSTS = {
+    Stage.ASK: Cost("api", 1, 0, 6000),
+    Stage.VISIT: Cost("pages", 4, 1, 1200),
+    Stage.OBJECT: Cost("resolvers", 2, 1, 36000),
+}
+
+
+@dataclass(slots=True)
+class Run:
+    """One command's work on one snapshot.
+
+    Attributes:
+        tool: name and version, for attempts and manifests.
+        network: requests, refused requests and bytes received, so far.
+        limit_reached: whether the byte budget turned something away.
+    """
+
+    here: Held
+    settings: Settings
+    snapshot: Snapshot
+    clock: Clock
+    watch: Watcher
+    tool: str
+    network: tuple[int, int, int] = (0, 0, 0)
+    limit_reached: bool = False
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the run began."""
+        return time.monotonic() - self._began
+
+    async def over_the_network(
+        self, *, listing: bool, fetching: bool, retry_failed: bool = False
+    ) -> None:
+        """List, fetch, or both."""
+        agent = f"{self.tool.replace(' ', '/')} (+{self.settings.contact or 'no contact given'})"
+        async with online(self.here, self.settings, self.clock, self.watch, agent) as net:
+            try:
+                if listing:
+                    await self._list(net)
+                if fetching:
+                    await self._fetch(net, retry_failed=retry_failed)
+            finally:
+                counts = net.transport.counts
+                self.network = (counts.requests, counts.refused, counts.bytes)
+
+    def plan(self) -> None:
+        """Write down what is to be visited and fetched, without doing it."""
+        number, depth = self.snapshot.seq, self.settings.depth
+        selected = self.settings.selected() if depth > Depth.LISTING else {}
+        with self.here.ledger.transaction():
+            for hub, globs in selected.items():
+                self.here.ledger.work.plan_visits(
+                    number, hub, depth=int(depth), top=self.settings.top, globs=globs
+                )
+            if depth >= Depth.FULL:
+                self.here.ledger.work.plan_objects(number)
+
+    async def _list(self, net: Online) -> None:
+        self.watch(PassStarted("list"))
+        lister = Lister(
+            snapshot_id=self.snapshot.id,
+            number=self.snapshot.seq,
+            hubs=net.hubs,
+            store=self.here.store,
+            recorder=net.recorder,
+            clock=self.clock,
+            watch=self.watch,
+            tool=self.tool,
+        )
+        selected = self.settings.selected()
+        async with asyncio.TaskGroup() as group:
+            for hub in net.hubs:
+                globs = selected.get(hub)
+                if globs is None:
+                    group.create_task(lister.skip_hub(hub))
+                else:
+                    scope = Scope(limit=self.settings.limit, globs=globs)
+                    group.create_task(lister.list_hub(hub, scope))
+        await self._ask_for_the_missing(net)
+
+    async def _ask_for_the_missing(self, net: Online) -> None:
+        listings = await net.recorder.ask(lambda led: led.reads.listings(self.snapshot.seq))
+        complete = [listing.hub for listing in listings if listing.outcome == "complete"]
+        for hub in complete:
+            await net.recorder.change(
+                lambda led, hub=hub: led.work.plan_asks(self.snapshot.seq, hub)  # type: ignore[misc]
+            )
+        handlers = await self._handlers(net)
+        await self._schedule(net, handlers, [Lane(Stage.ASK, handlers.ask, ASK_WIDTH)])
+
+    async def _fetch(self, net: Online, *, retry_failed: bool) -> None:
+        await net.recorder.ask(lambda _: self.plan())
+        if retry_failed:
+            number = self.snapshot.seq
+            await net.recorder.change(lambda led: led.work.retry_failed(number))
+        ahead = await net.recorder.ask(lambda led: led.reads.work_ahead(self.snapshot.seq))
+        self.watch(PassStarted("fetch", sum(items for _, _, items, _ in ahead)))
+        handlers = await self._handlers(net)
+        lanes = [
+            Lane(Stage.VISIT, handlers.visit, self.settings.git.concurrency),
+            Lane(Stage.OBJECT, handlers.fetch, OBJECT_WIDTH),
+        ]
+        await self._schedule(net, handlers, lanes)
+        self.limit_reached = handlers.budget.was_reached
+
+    async def _handlers(self, net: Online) -> Fetching:
+        used = await net.recorder.ask(lambda led: led.reads.received_bytes(self.snapshot.seq))
+        return Fetching(
+            snapshot_id=self.snapshot.id,
+            number=self.snapshot.seq,
+            depth=self.settings.depth,
+            hubs=net.hubs,
+            store=self.here.store,
+            recorder=net.recorder,
+            budget=ByteBudget(self.settings.max_bytes, used),
+            visit_origin=net.mirror.visit,
+            fetch_object=net.objects.fetch,
+        )
+
+    async def _schedule(self, net: Online, handlers: Fetching, lanes: Sequence[Lane]) -> None:
+        scheduler = Scheduler(
+            number=self.snapshot.seq,
+            recorder=net.recorder,
+            clock=self.clock,
+            rng=seeded(),
+            watch=self.watch,
+            tool=self.tool,
+            refused=handlers.refused,
+        )
+        await scheduler.run(lanes)
+
+
+def plan_rows(
+    ahead: Sequence[tuple[str, str, int, int]], hosts: Mapping[str, str]
+) -> list[dict[str, object]]:
+    """What a fetch would cost, a row a (host, bucket). Pure arithmetic on what listings say.
+
+    A visit costs one request to look and three to clone; an object one to resolve and one to
+    download. A visit leaves a pack, an object a file. Hours are at the quota an anonymous client
+    has at Hugging Face (requests per 300 s: pages 100, resolvers 3,000, api 500).
+
+    Args:
+        ahead: (hub, stage, items, bytes) still to be done.
+        hosts: hub id -> host.
+    """
+    return [
+        {
+            "host": hosts.get(hub, hub),
+            "bucket": COSTS[Stage(stage)].bucket,
+            "requests": items * COSTS[Stage(stage)].requests,
+            "bytes": size,
+            "inodes": items * COSTS[Stage(stage)].inodes,
+            "hours": round(items * COSTS[Stage(stage)].requests / COSTS[Stage(stage)].per_hour, 3),
+        }
+        for hub, stage, items, size in ahead
+    ]

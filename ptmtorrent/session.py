@@ -1,0 +1,183 @@
+"""One root with everything wired to it: the only place where real objects meet.
+
+``Held`` is a root open for writing, with store, journal and ledger that has taken the journal in;
+``Online`` adds the network. Both are context managers, and clean up in reverse.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ptmtorrent.errors import UsageError
+from ptmtorrent.extract.wanted import keep_head
+from ptmtorrent.fetch.git import Git, git_version
+from ptmtorrent.fetch.mirror import Mirror
+from ptmtorrent.fetch.objects import ObjectFetcher
+from ptmtorrent.fetch.partial import Limits
+from ptmtorrent.hubs import HUBS
+from ptmtorrent.hubs.base import Hub
+from ptmtorrent.ledger.ledger import Ledger
+from ptmtorrent.model.clock import Clock
+from ptmtorrent.model.events import Watcher
+from ptmtorrent.model.forge import Forge
+from ptmtorrent.net.access import Access
+from ptmtorrent.net.answer import Limits as HttpLimits
+from ptmtorrent.net.courier import Manners
+from ptmtorrent.net.gate import Gates
+from ptmtorrent.net.http import Transport
+from ptmtorrent.pipeline.intake import Intake, Parser
+from ptmtorrent.pipeline.recorder import Recorder
+from ptmtorrent.settings import Settings
+from ptmtorrent.store.journal import Journal
+from ptmtorrent.store.local import LocalStore
+from ptmtorrent.store.root import Root, check_space, open_root
+
+LOW_WATER_BYTES = 64 * 2**20
+LOW_WATER_INODES = 1000
+GATES_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A root open for writing by this process alone."""
+
+    root: Root
+    store: LocalStore
+    journal: Journal
+    ledger: Ledger
+    intake: Intake
+    parsers: Mapping[str, Parser]
+
+    @property
+    def dataset(self) -> Path:
+        """Where the shards are."""
+        return self.root.layout.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """The network side of a run."""
+
+    transport: Transport
+    hubs: Mapping[str, Hub]
+    recorder: Recorder
+    mirror: Mirror
+    objects: ObjectFetcher
+
+
+@contextmanager
+def held(path: Path) -> Iterator[Held]:
+    """Open (or make) a root for writing.
+
+    Raises:
+        WriterActiveError: another process writes here.
+        UsageError: the directory is something else, or of a newer format.
+        FatalError: too little space, or no permission.
+    """
+    root = open_root(path, create=True)
+    with root.writing():
+        check_space(root.path, LOW_WATER_BYTES, LOW_WATER_INODES)
+        with LocalStore.at(root.path, write=True) as store:
+            journal = Journal.open(root.path, write=True)
+            ledger = Ledger.open(root.layout.ledger)
+            try:
+                parsers = {kind.id: kind.parse for kind in HUBS}
+                intake = Intake(ledger, store, parsers)
+                intake.catch_up(journal)
+                yield Held(root, store, journal, ledger, intake, parsers)
+            finally:
+                ledger.close()
+                journal.close()
+
+
+@asynccontextmanager
+async def online(
+    here: Held, settings: Settings, clock: Clock, watch: Watcher, agent: str
+) -> AsyncIterator[Online]:
+    """Open the network for a root: transport, hubs, and what fetches."""
+    gates = Gates(watcher=watch)
+    gates.restore({name: json.loads(state) for name, state in here.ledger.reads.gates().items()})
+    manners = Manners(limits=HttpLimits(first_byte_s=settings.network.timeout_s), agent=agent)
+    access = access_of(settings)
+    async with Transport(access, gates, manners=manners, watcher=watch) as transport:
+        hubs = {
+            kind.id: kind.build(transport, settings.hubs[kind.id])
+            for kind in HUBS
+            if settings.hubs[kind.id].get("enabled", True)
+        }
+        forge_of = _forges(hubs)
+        limits = Limits(settings.git.max_pack, settings.git.blob_limit)
+        git = Git(access, transport.resolver, await git_version(), agent, settings.git.max_pack)
+        mirror = Mirror(transport, git, here.store, forge_of, keep_head, limits)
+        objects = ObjectFetcher(transport, here.store, forge_of)
+        recorder = Recorder(here.ledger, here.store, here.journal, intake=here.intake, clock=clock)
+        async with recorder, _gates_kept(gates, recorder):
+            yield Online(transport, hubs, recorder, mirror, objects)
+
+
+@asynccontextmanager
+async def _gates_kept(gates: Gates, recorder: Recorder) -> AsyncIterator[None]:
+    """Write what hosts allow into the ledger now and then, and at the end."""
+
+    async def save() -> None:
+        states = {name: json.dumps(state) for name, state in gates.snapshot().items()}
+        await recorder.change(lambda ledger: ledger.work.save_gates(states))
+
+    async def save_for_ever() -> None:
+        while True:
+            await asyncio.sleep(GATES_EVERY_S)
+            await save()
+
+    saving = asyncio.create_task(save_for_ever())
+    try:
+        yield
+    finally:
+        saving.cancel()
+        await asyncio.wait([saving])
+        await save()
+
+
+def access_of(settings: Settings) -> Access:
+    """What may be reached, under which name, with which token."""
+    endpoints: dict[str, str] = {
+        "https://api.github.com": settings.github.api,
+        "https://raw.githubusercontent.com": settings.github.raw,
+        "https://github.com": settings.github.git,
+    }
+    hosts: list[str] = [".githubusercontent.com"]
+    tokens: dict[str, str] = {}
+    for kind in HUBS:
+        bases = kind.endpoints(settings.hubs[kind.id])
+        endpoints |= bases
+        hosts += kind.hosts
+        token = kind.token()
+        tokens |= {base: token for base in bases if token}
+    hosts += [str(urlsplit(base).hostname) for base in endpoints]
+    return Access.of(hosts, endpoints, tokens, allow_private=settings.network.allow_private)
+
+
+def _forges(hubs: Mapping[str, Hub]) -> Callable[[str], Forge]:
+    """Origin -> forge, by host."""
+    by_host = {}
+    for kind in HUBS:
+        if kind.id in hubs:
+            for base in kind.endpoints(kind.settings):
+                by_host[urlsplit(base).hostname] = hubs[kind.id].forge
+
+    def forge_of(origin: str) -> Forge:
+        host = urlsplit(origin).hostname
+        if host not in by_host:
+            raise UsageError(f"no hub that is switched on knows the git host of {origin}")
+        return by_host[host]
+
+    return forge_of
+
+
+def seeded() -> random.Random:
+    """The source of jitter; waits need no secrecy."""
+    return random.Random()  # noqa: S311

@@ -1,0 +1,85 @@
+"""What a run came to, and the exit code it deserves. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ptmtorrent.ledger.rows import ItemCount, Listing
+
+EXIT_DONE, EXIT_FAILED, EXIT_TEMPORARY, EXIT_LIMIT = 0, 3, 5, 8
+UNREACHED = ("unreachable", "cut")
+ENDINGS = ("done", "postponed", "failed", "skipped")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The figures of a run.
+
+    Attributes:
+        manifest: path of the manifest, or None when no snapshot was finished.
+        rows: table -> rows in the snapshot.
+        blobs: objects held, their bytes, and bytes that deduplication saved.
+        pack_bytes: bytes of git packs held.
+        network: requests, refused requests, bytes received.
+        optional: hubs whose absence does not count.
+    """
+
+    snapshot: str
+    manifest: str | None
+    packages: Mapping[str, int]
+    origins: Mapping[str, int]
+    items: Sequence[ItemCount]
+    listings: Sequence[Listing]
+    rows: Mapping[str, int]
+    blobs: tuple[int, int, int]
+    pack_bytes: int
+    network: tuple[int, int, int]
+    limit_reached: bool
+    seconds: float
+    optional: frozenset[str] = frozenset()
+
+    def of(self, hub: str, state: str) -> int:
+        """Items of a hub that ended in a state."""
+        return sum(count.items for count in self.items if (count.hub, count.state) == (hub, state))
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Items skipped or failed, by reason code."""
+        counted: dict[str, int] = {}
+        for count in self.items:
+            if count.state in ("skipped", "failed") and count.reason:
+                counted[count.reason] = counted.get(count.reason, 0) + count.items
+        return dict(sorted(counted.items()))
+
+    @property
+    def unreached(self) -> list[Listing]:
+        """Listings that ended too early, of hubs that count."""
+        return [x for x in self.listings if x.outcome in UNREACHED and x.hub not in self.optional]
+
+    @property
+    def exit_code(self) -> int:
+        """CONTRACT's code; if several apply, the first of 5, 8, 3, 0."""
+        states = {count.state for count in self.items if count.items}
+        if self.unreached or "postponed" in states:
+            return EXIT_TEMPORARY
+        if self.limit_reached:
+            return EXIT_LIMIT
+        return EXIT_FAILED if "failed" in states else EXIT_DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """The last line of ``snapshot --json``."""
+        count, held, saved = self.blobs
+        requests, refused, received = self.network
+        return {
+            "snapshot": self.snapshot,
+            "manifest": self.manifest,
+            "hubs": {hub: self._hub(hub) for hub in sorted(self.packages)},
+            "reasons": self.reasons,
+            "blobs": {"count": count, "bytes": held, "saved_bytes": saved},
+            "network": {"requests": requests, "refused": refused, "bytes": received},
+            "seconds": round(self.seconds, 3),
+        }
+
+    def _hub(self, hub: str) -> dict[str, int]:
+        known = {"packages": self.packages[hub], "origins": self.origins.get(hub, 0)}
+        return known | {state: self.of(hub, state) for state in ENDINGS}

@@ -1,0 +1,123 @@
+"""The list pass: nothing twice, nothing lost, an outage is not a deletion."""
+
+import pytest
+from place import CLOCK, HUB, ListHub, Place, record
+
+from ptmtorrent.model.events import PageListed
+from ptmtorrent.model.package import Scope
+from ptmtorrent.pipeline.listing import Lister
+
+WHOLE = Scope()
+
+
+async def list_hub(place: Place, hub: ListHub, number: int, scope: Scope = WHOLE) -> list:
+    events: list = []
+    async with place.recorder() as recorder:
+        lister = Lister(
+            snapshot_id="2026-11-21",
+            number=number,
+            hubs={HUB: hub},
+            store=place.store,
+            recorder=recorder,
+            clock=CLOCK,
+            watch=events.append,
+            tool="test",
+        )
+        await lister.list_hub(HUB, scope)
+    return events
+
+
+PAGES = [[record(1), record(2)], [record(3), {"_id": "broken"}], [record(4)]]
+
+
+async def test_all_pages_are_kept_and_counted(place):
+    number = place.begin()
+    events = await list_hub(place, ListHub(PAGES), number)
+    [state] = place.ledger.reads.listings(number)
+    assert (state.outcome, state.listed, state.unparsed) == ("complete", 4, 1)
+    assert [e for e in events if isinstance(e, PageListed)][-1] == PageListed(HUB, 1, 4)
+    assert [row.raw_index for row in place.ledger.reads.packages(HUB)] == [0, 1, 0, 0]
+
+
+async def test_a_listing_that_is_cut_says_why_and_another_run_does_not_repeat_it(place):
+    number = place.begin()
+    hub = ListHub(PAGES, broken_at=1)
+    await list_hub(place, hub, number)
+    [state] = place.ledger.reads.listings(number)
+    assert (state.outcome, state.listed) == ("cut", 2)
+    assert state.reason.startswith("network: cut")
+    await list_hub(place, hub, number)
+    assert hub.asked == ["/0", "/1"]
+
+
+async def test_a_hub_that_never_answers_is_unreachable(place):
+    number = place.begin()
+    await list_hub(place, ListHub(PAGES, broken_at=0), number)
+    assert place.ledger.reads.listings(number)[0].outcome == "unreachable"
+
+
+async def test_a_killed_listing_goes_on_at_the_page_after_the_last_one_kept(place):
+    number = place.begin()
+
+    class KilledError(Exception):
+        pass
+
+    hub = ListHub(PAGES)
+    original = hub.page
+
+    async def page(cursor):
+        if cursor == "/2":
+            raise KilledError
+        return await original(cursor)
+
+    hub.page = page
+    with pytest.raises(KilledError):
+        await list_hub(place, hub, number)
+    hub.page = original
+    hub.asked.clear()
+    await list_hub(place, hub, number)
+    assert hub.asked == ["/2"]
+    assert place.ledger.reads.package_counts() == {HUB: 4}
+
+
+async def test_a_limit_keeps_exactly_so_many_and_is_no_complete_listing(place):
+    number = place.begin()
+    hub = ListHub(PAGES)
+    await list_hub(place, hub, number, Scope(limit=3))
+    [state] = place.ledger.reads.listings(number)
+    assert (state.outcome, state.listed, state.scope) == ("limited", 3, '{"limit": 3}')
+    assert hub.asked == ["/0", "/1"]
+
+
+async def test_globs_keep_the_names_that_match(place):
+    number = place.begin()
+    await list_hub(place, ListHub(PAGES), number, Scope(globs=("org/m[13]",)))
+    assert [row.name for row in place.ledger.reads.packages(HUB)] == ["org/m1", "org/m3"]
+
+
+async def test_a_page_that_names_itself_as_the_next_ends_the_listing(place):
+    number = place.begin()
+    hub = ListHub([[record(1)]])
+    hub.pages.append([])
+
+    async def page(cursor):
+        from ptmtorrent.model.package import ListedPage
+
+        return ListedPage(b"[]", cursor, cursor)
+
+    hub.page = page
+    await list_hub(place, hub, number)
+    assert place.ledger.reads.listings(number)[0].reason.startswith("corrupt")
+
+
+async def test_the_ledger_comes_back_from_the_journal_as_it_was(place, tmp_path):
+    number = place.begin()
+    await list_hub(place, ListHub(PAGES), number)
+    before = list(place.ledger.reads.packages(HUB)), place.ledger.reads.listings(number)
+    place.close()
+    for leftover in place.path.glob("ledger.sqlite*"):
+        leftover.unlink()
+    again = Place(place.path)
+    assert again.caught_up == 5
+    assert before == (list(again.ledger.reads.packages(HUB)), again.ledger.reads.listings(number))
+    place.__dict__.update(again.__dict__)
