@@ -24,5 +24,5 @@ def open(root: str | Path, at: str | None = None) -> "Dataset":
 
     DuckDB and Arrow are loaded here and not before, so that importing the package is quick.
     """
-    dataset: Dataset = import_module("ptmtorrent.app").open_dataset(Path(root), at)
+    dataset: Dataset = import_module("ptmtorrent.app.contents").open_dataset(Path(root), at)
     return dataset

@@ -15,8 +15,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ptmtorrent import __version__, app
-from ptmtorrent.console import Console
+from ptmtorrent import __version__
+from ptmtorrent.app import commands as app
+from ptmtorrent.console.terminal import Console
 from ptmtorrent.errors import CommandError, UsageError
 from ptmtorrent.model.clock import Clock, parse_rfc3339
 from ptmtorrent.sandbox.serve import Options

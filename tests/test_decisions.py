@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ptmtorrent.console import budget, cell, seconds, size
+from ptmtorrent.console.summary import Summary
+from ptmtorrent.console.tally import Tally
+from ptmtorrent.console.terminal import budget, cell, seconds, size
 from ptmtorrent.errors import CorruptError, NetworkError, RefusedError, SkipError, SkipReason
 from ptmtorrent.ledger.rows import ItemCount, Listing, Snapshot
 from ptmtorrent.model.events import BytesReceived, ItemFinished, PassStarted
@@ -13,8 +15,6 @@ from ptmtorrent.model.text import clean, display
 from ptmtorrent.model.work import Failed, Postponed, Skipped
 from ptmtorrent.pipeline.choice import Begin, Finished, Resume, choose
 from ptmtorrent.policy.outcome import MAX_ATTEMPTS, outcome_of
-from ptmtorrent.summary import Summary
-from ptmtorrent.tally import Tally
 
 DAY = "2026-11-21"
 

@@ -45,7 +45,7 @@ def files(view: OriginView, store: BlobStore, reasons: Reasons) -> Iterator[Row]
         elif facts is not None:
             yield about | _path(entry, facts.start) | _held(facts)
         else:
-            yield about | _path(entry, b"") | _not_held(_why_not(entry, lacking))
+            yield about | _path(entry, b"") | _not_held(entry, lacking)
 
 
 def _entries(view: OriginView) -> Iterator[tuple[Entry, BlobFacts | None]]:
@@ -60,10 +60,11 @@ def _entries(view: OriginView) -> Iterator[tuple[Entry, BlobFacts | None]]:
 
 
 def _path(entry: Entry, start: bytes) -> Row:
+    """The path as text, and as bytes where the text does not say it all."""
     path = entry.path.decode("utf-8", "replace")
     return {
         "path": path,
-        "path_bytes": entry.path,
+        "path_bytes": None if path.encode() == entry.path else entry.path,
         "mode": entry.mode,
         "oid": entry.oid,
         "format": format_of(path, start) if entry.is_file else None,
@@ -85,11 +86,8 @@ def _held(facts: BlobFacts) -> Row:
     return {"size": facts.size, "sha256": facts.sha256, "lfs": False, "held": True, "reason": None}
 
 
-def _not_held(reason: str | None) -> Row:
-    return {"size": None, "sha256": None, "lfs": False, "held": False, "reason": reason}
-
-
-def _why_not(entry: Entry, lacking: Mapping[str, str]) -> str | None:
-    if entry.is_submodule:
-        return SkipReason.UNSUPPORTED.value
-    return lacking.get(entry.oid)
+def _not_held(entry: Entry, lacking: Mapping[str, str]) -> Row:
+    """What is known without the content: of a file not even whether it is a pointer."""
+    reason = SkipReason.UNSUPPORTED.value if entry.is_submodule else lacking.get(entry.oid)
+    is_lfs = None if entry.is_file else False
+    return {"size": None, "sha256": None, "lfs": is_lfs, "held": False, "reason": reason}

@@ -40,8 +40,12 @@ class LineCounts:
     deletions: int = 0
 
 
-def line_counts(repo: git.Repo, oids: Sequence[str]) -> Iterator[LineCounts]:
-    """The counts of each commit, in the order given. Raises CorruptError."""
+def line_counts(repo: git.Repo, oids: Sequence[str]) -> Iterator[tuple[str, LineCounts]]:
+    """Each commit with its counts, in the order given. Raises CorruptError.
+
+    Give them as a walk of history meets them: neighbours share trees, and git has the last ones at
+    hand (measured: three times as fast as by oid).
+    """
     if not oids:
         return
     with git_child(repo, *_LOG) as child:
@@ -51,7 +55,7 @@ def line_counts(repo: git.Repo, oids: Sequence[str]) -> Iterator[LineCounts]:
             told, counts = next(counted, (b"", LineCounts()))
             if told != oid.encode():
                 raise child.broken()
-            yield counts
+            yield oid, counts
 
 
 def _counts(tokens: Iterable[bytes]) -> Iterator[tuple[bytes, LineCounts]]:

@@ -1,8 +1,8 @@
 """Repositories at rest, opened so that git sees nothing but them.
 
 git runs with a closed environment (``env -i``): no system, global or inherited configuration, an
-empty HOME, no prompt, no protocol at all, no lazy fetch, no replaced or grafted objects, and no
-attributes but git's own. So nothing it does can reach the network or depend on this machine.
+empty HOME, no prompt, no protocol at all, no lazy fetch, no replaced objects, and no attributes
+but git's own. So nothing it does can reach the network or depend on this machine.
 This is the only module that starts git in this room; GitPython does the starting.
 """
 
@@ -31,7 +31,6 @@ _ENVIRONMENT = (
     "GIT_ALLOW_PROTOCOL=",
     "GIT_NO_LAZY_FETCH=1",
     "GIT_NO_REPLACE_OBJECTS=1",
-    "GIT_GRAFT_FILE=/dev/null",
     "GIT_OPTIONAL_LOCKS=0",
 )
 _ERROR_LIMIT = 64 * 1024
@@ -61,7 +60,10 @@ def _closed(git_dir: Path, arguments: Sequence[str]) -> list[str]:
 
 @contextmanager
 def open_repository(git_dir: Path) -> Iterator[git.Repo]:
-    """A bare git directory, open for reading; closed, with its processes, at the end.
+    """A bare git directory of our own making, open for reading.
+
+    It is closed, and its processes are gone, at the end. Its ``config`` is obeyed, so a directory
+    that somebody else has written, or that knows a remote, is not for here.
 
     Raises CorruptError when the directory is no git repository.
     """

@@ -23,6 +23,7 @@ _ISSUER, _ISSUER_FINGERPRINT = 16, 33
 class SignatureKind(StrEnum):
     """What the armor says."""
 
+    NONE = "none"
     OPENPGP = "openpgp"
     SSH = "ssh"
     X509 = "x509"
@@ -39,25 +40,30 @@ class Signer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature's kind, and its key: 16 upper-case hex digits (OpenPGP) or ``SHA256:...``."""
+    """A signature's kind, and its key: 16 upper-case hex digits (OpenPGP) or ``SHA256:...``.
+
+    A commit without a signature has one of kind ``none``.
+    """
 
     kind: SignatureKind
     key: str | None = None
 
 
-def signer_of(signature: Signature | None, committer_mail: str) -> Signer:
+def signer_of(signature: Signature, committer_mail: str) -> Signer:
     """Who signed: ``hub`` if the key is a hub's or a hub committed, else the ``user``.
 
     Hubs sign what is done in their web pages; such a signature says nothing about a person.
     """
-    if signature is None:
+    if signature.kind is SignatureKind.NONE:
         return Signer.NONE
     is_hub = signature.key in HUB_KEYS or committer_mail.lower() in HUB_ADDRESSES
     return Signer.HUB if is_hub else Signer.USER
 
 
-def parse_signature(armored: bytes) -> Signature:
-    """Read an armored signature; never raises."""
+def parse_signature(armored: bytes | None) -> Signature:
+    """Read an armored signature, or the lack of one; never raises."""
+    if armored is None:
+        return Signature(SignatureKind.NONE)
     if b"-----BEGIN PGP " in armored:
         return Signature(SignatureKind.OPENPGP, _openpgp_key(_unarmor(armored)))
     if b"-----BEGIN SSH SIGNATURE-----" in armored:

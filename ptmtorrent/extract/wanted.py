@@ -6,8 +6,9 @@ bytes are held once whatever brought them.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -15,8 +16,9 @@ from pathlib import Path
 from ptmtorrent.extract.objects import ObjectInfo, ObjectReader, object_reader
 from ptmtorrent.extract.repository import open_repository
 from ptmtorrent.extract.tree import walk
+from ptmtorrent.extract.workbench import lay_out
 from ptmtorrent.model.oid import POINTER_LIMIT, Pointer, parse_pointer
-from ptmtorrent.model.visit import Wanted
+from ptmtorrent.model.visit import Visit, Wanted
 from ptmtorrent.store.base import BlobStore
 
 LARGE = 1024 * 1024
@@ -31,8 +33,30 @@ def keep_head(git_dir: Path, head: str, store: BlobStore) -> tuple[Wanted, ...]:
     Blobs that the repository lacks are passed over. Raises SkipError (over_limit) when the tree
     is too large, CorruptError when it cannot be read.
     """
-    with open_repository(git_dir) as repo, object_reader(repo) as reader:
+    with (
+        _apart(git_dir, store) as directory,
+        open_repository(directory) as repo,
+        object_reader(repo) as reader,
+    ):
         return tuple(_Head(reader, store).wanted(head))
+
+
+@contextmanager
+def _apart(git_dir: Path, store: BlobStore) -> Iterator[Path]:
+    """A repository with the objects of ``git_dir`` and none of its configuration.
+
+    A filtered clone knows a promisor, and git ends at the first object it would have to ask the
+    promisor for, instead of saying that the object is missing.
+    """
+    directory = store.scratch()
+    try:
+        lay_out(directory, Visit("", (), None, None))
+        (directory / "objects/info").mkdir()
+        objects = f"{git_dir.absolute() / 'objects'}\n"
+        (directory / "objects/info/alternates").write_text(objects)
+        yield directory
+    finally:
+        shutil.rmtree(directory)
 
 
 @dataclass(slots=True)

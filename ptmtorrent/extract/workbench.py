@@ -71,7 +71,7 @@ def workbench(
     visits = tuple(before for before, _ in earlier)
     directory = store.scratch()
     try:
-        _write(directory, visit, visits)
+        lay_out(directory, visit, visits)
         for pack in packs:
             _index(store, directory, pack, visit.url)
         with open_repository(directory) as repo:
@@ -80,7 +80,8 @@ def workbench(
         shutil.rmtree(directory)
 
 
-def _write(directory: Path, visit: Visit, earlier: Sequence[Visit]) -> None:
+def lay_out(directory: Path, visit: Visit, earlier: Sequence[Visit] = ()) -> None:
+    """Write a bare repository without objects: refs of the visits, no remote. FatalError."""
     try:
         (directory / "objects/pack").mkdir(parents=True)
         (directory / "refs").mkdir()

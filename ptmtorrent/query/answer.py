@@ -6,10 +6,11 @@ Rows stream: whatever the size of the answer, a batch of it is in memory.
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,8 +36,8 @@ class Answer:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of its columns."""
-        return tuple(self.relation.columns)
+        """The names of its columns; a name that comes again gets a number."""
+        return _distinct(self.relation.columns)
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Its rows, as Python values."""
@@ -70,8 +71,8 @@ class Answer:
         export.write_parquet(_stream(self.relation), target)
 
     def _as_text(self) -> duckdb.DuckDBPyRelation:
-        names = ('"' + name.replace('"', '""') + '"' for name in self.columns)
-        return self.relation.project(", ".join(f"CAST({n} AS VARCHAR) AS {n}" for n in names))
+        places = range(1, len(self.relation.columns) + 1)
+        return self.relation.project(", ".join(f"CAST(#{n} AS VARCHAR) AS c{n}" for n in places))
 
 
 def _stream(relation: duckdb.DuckDBPyRelation) -> Any:
@@ -79,6 +80,14 @@ def _stream(relation: duckdb.DuckDBPyRelation) -> Any:
         return relation.to_arrow_reader(BATCH_ROWS)
     except duckdb.Error as error:
         raise UsageError(str(error)) from error
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for name in names:
+        tries = chain([name], (f"{name}_{number}" for number in count(1)))
+        found[next(candidate for candidate in tries if candidate not in found)] = None
+    return tuple(found)
 
 
 def _csv_row(row: Sequence[str | None], texts: Sequence[bool]) -> list[str | None]:

@@ -38,6 +38,7 @@ class Dataset:
     ) -> None:
         self.folder = Path(folder).resolve()
         self.manifest: Manifest = latest(self.folder) if at is None else load(self.folder, at)
+        _check(self.folder, self.manifest)
         self._contents = contents
         self._connection = _connect(self.folder, self.manifest)
 
@@ -98,14 +99,24 @@ class Dataset:
         self._connection.close()
 
 
+def _check(folder: Path, manifest: Manifest) -> None:
+    """Every shard is there with its size; whether its bytes are right, ``verify`` tells."""
+    for shard in manifest.shards:
+        path = folder / shard.path
+        found = path.stat().st_size if path.is_file() else None
+        if found != shard.bytes:
+            raise IntegrityError(f"{path}: {found} bytes instead of {shard.bytes}; run `verify`")
+
+
 def _connect(folder: Path, manifest: Manifest) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=_config(folder))
     try:
         connection.execute(f"SET allowed_directories = [{sql_text(f'{folder}/')}]")
+        connection.execute("SET enable_progress_bar = false")  # it would go to stdout
         connection.execute("SET enable_external_access = false")
         connection.execute(views_sql(manifest, prefix=f"{folder}/"))
         connection.execute("SET lock_configuration = true")
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         connection.close()
         raise IntegrityError(f"snapshot {manifest.snapshot} cannot be read: {error}") from error
     return connection

@@ -20,6 +20,7 @@ ORDER BY name = $name DESC, package_id = $name DESC, status = 'gone', last_seen 
 LIMIT 1
 """
 _FILE = "SELECT * FROM files WHERE origin_key = $key AND path = $path"
+_BATCH_ROWS = 100
 
 
 class Contents(Protocol):
@@ -78,7 +79,6 @@ def find_package(
 def _select(
     connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any]
 ) -> Sequence[Row]:
-    with connection.cursor() as cursor:
-        found = cursor.execute(query, dict(values))
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in rows_of(found.to_arrow_reader(100))]
+    found = connection.sql(query, params=dict(values))
+    rows = rows_of(found.to_arrow_reader(_BATCH_ROWS))
+    return [dict(zip(found.columns, row, strict=True)) for row in rows]

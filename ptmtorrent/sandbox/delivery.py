@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -19,39 +19,52 @@ _PAGE = b"<!doctype html><title>One moment</title><p>We are checking your browse
 
 @dataclass(slots=True)
 class Delivery:
-    """One answer on its way out.
+    """One answer on its way out. A stall ends when its request is cancelled.
 
     Attributes:
-        closing: set when the sandbox stops; ends every stall.
+        note: called once, before the last bytes leave: who has the whole answer finds it noted.
         status: what was sent; 0 until then, and for ever after a reset.
         sent: bytes of the body so far.
     """
 
     request: web.BaseRequest
     fault: Kind | None
-    closing: asyncio.Event
+    note: Callable[["Delivery"], None]
     status: int = 0
     sent: int = 0
+    noted: bool = False
 
     async def send(self, reply: Reply) -> web.StreamResponse:
         """Send the reply; a reset sends none, and the connection is gone."""
         if self.fault is Kind.RESET:
+            self.finish()
             self._reset()
             return web.Response()
         response = _response(reply)
         self.status = reply.status
+        bodiless = self.request.method == "HEAD" or reply.size == 0
+        if bodiless:
+            self.finish()
         await response.prepare(self.request)
-        if self.request.method != "HEAD":
+        if not bodiless:
             await self._send_body(response, reply)
         await response.write_eof()
         return response
 
+    def finish(self) -> None:
+        """Note it, unless it is noted already."""
+        if not self.noted:
+            self.noted = True
+            self.note(self)
+
     async def _send_body(self, response: web.StreamResponse, reply: Reply) -> None:
-        async for chunk in _damaged(reply, self.fault):
-            await response.write(chunk)
+        async for chunk, last in _with_last(_damaged(reply, self.fault)):
             self.sent += len(chunk)
+            if last:
+                self.finish()
+            await response.write(chunk)
         if self.fault is Kind.STALL:
-            await self.closing.wait()
+            await asyncio.Event().wait()
         transport = self.request.transport
         if self.fault in _HALTED and transport is not None:
             transport.close()
@@ -107,6 +120,17 @@ async def _damaged(reply: Reply, fault: Kind | None) -> AsyncIterator[bytes]:
         chunks = _dripping(chunks)
     async for chunk in chunks:
         yield chunk
+
+
+async def _with_last(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
+    """Each chunk, and whether it is the last one."""
+    held: bytes | None = None
+    async for chunk in chunks:
+        if held is not None:
+            yield held, False
+        held = chunk
+    if held is not None:
+        yield held, True
 
 
 async def _chunks(reply: Reply) -> AsyncIterator[bytes]:

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from ptmtorrent.sandbox.delivery import Delivery, instead, misdirected
 from ptmtorrent.sandbox.exchange import Ask, Host, Reply, ReplyError, Who, credential, json_reply
@@ -33,7 +32,6 @@ class Shared:
     Attributes:
         clock: seconds since 1970.
         rtt_s: seconds to wait before each answer.
-        closing: set when the sandbox stops.
     """
 
     live: Live
@@ -42,7 +40,6 @@ class Shared:
     faults: Faults
     journal: Journal
     rtt_s: float
-    closing: asyncio.Event
 
 
 class Front:
@@ -53,18 +50,20 @@ class Front:
         self._shared = shared
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request, and leave a line about it even when the client went away."""
+        """Answer a request, and note it even when the client went away in the middle."""
         place = self._site.classify(request.raw_path.partition("?")[0])
         fault = self._shared.faults.draw(place.routes, ranged="Range" in request.headers)
-        delivery = Delivery(request, fault, self._shared.closing)
+        delivery = Delivery(request, fault, self._note)
         try:
             async with AsyncExitStack() as cleanup:
                 ask = self._ask(request, cleanup, fault)
                 reply = await self._reply(ask, place.bucket, lfs=Route.LFS in place.routes)
                 await asyncio.sleep(self._shared.rtt_s)
                 return await delivery.send(reply)
+        except ConnectionError:
+            return web.Response()
         finally:
-            self._note(request, delivery)
+            delivery.finish()
 
     async def _reply(self, ask: Ask, bucket: Bucket | None, *, lfs: bool) -> Reply:
         standing = self._charge(ask, bucket)
@@ -85,7 +84,7 @@ class Front:
         return self._shared.limiter.charge(client, bucket)
 
     def _ask(self, request: web.BaseRequest, cleanup: AsyncExitStack, fault: Kind | None) -> Ask:
-        headers = CIMultiDict(request.headers)
+        headers = request.headers.copy()
         if fault is Kind.NORANGE:
             headers.popall("Range", None)
         return Ask(
@@ -100,7 +99,8 @@ class Front:
             fault=fault,
         )
 
-    def _note(self, request: web.BaseRequest, delivery: Delivery) -> None:
+    def _note(self, delivery: Delivery) -> None:
+        request = delivery.request
         line = Line(
             t=instant(self._shared.clock()),
             host=self._site.name,

@@ -31,20 +31,39 @@ def asked_of_git(ask: Ask) -> str | None:
     return "git-upload-pack" if upload else None
 
 
-async def upload_pack(live: Live, ask: Ask, repository: Repository, service: str) -> Reply:
-    """What ``http-backend`` answers; the child is gone when ``ask.cleanup`` is done."""
-    process = await asyncio.create_subprocess_exec(
-        *("git", "http-backend"),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        env=_environment(live, ask, repository, service),
-        start_new_session=True,
-    )
-    ask.cleanup.push_async_callback(_stop, process)
-    feeding = asyncio.create_task(_feed(ask.body, process))
-    ask.cleanup.push_async_callback(_cancel, feeding)
-    return await _reply(process)
+class GitBackend:
+    """Runs ``git http-backend``, a child a request, and leaves none behind."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._ends: dict[Process, asyncio.Task[None] | None] = {}
+
+    async def answer(self, ask: Ask, repository: Repository, service: str) -> Reply:
+        """What the child answers; it is gone when ``ask.cleanup`` is done."""
+        process = await asyncio.create_subprocess_exec(
+            *("git", "http-backend"),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=_environment(self._live, ask, repository, service),
+            start_new_session=True,
+        )
+        self._ends[process] = None
+        ask.cleanup.push_async_callback(self._end, process)
+        feeding = asyncio.create_task(_feed(ask.body, process))
+        ask.cleanup.push_async_callback(_cancel, feeding)
+        return await _reply(process)
+
+    async def close(self) -> None:
+        """End the children of requests that were cut off."""
+        await asyncio.gather(*(self._end(process) for process in list(self._ends)))
+
+    async def _end(self, process: Process) -> None:
+        """End a child and wait for it; who waits may be cancelled, the ending goes on."""
+        ending = self._ends.get(process) or asyncio.create_task(_reap(process))
+        self._ends[process] = ending
+        ending.add_done_callback(lambda _: self._ends.pop(process, None))
+        await asyncio.shield(ending)
 
 
 def _environment(live: Live, ask: Ask, repository: Repository, service: str) -> dict[str, str]:
@@ -95,7 +114,7 @@ async def _cancel(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def _stop(process: Process) -> None:
+async def _reap(process: Process) -> None:
     """End the child and what it started: they have a process group of their own."""
     if process.returncode is None:
         with suppress(ProcessLookupError):

@@ -4,9 +4,10 @@ import hashlib
 import json
 from urllib.parse import quote
 
-from ptmtorrent.sandbox import githost, gitread
+from ptmtorrent.sandbox import gitread
 from ptmtorrent.sandbox.access import address, admit_github
 from ptmtorrent.sandbox.exchange import JSON, Ask, Reply, ReplyError, Who, json_reply, text_reply
+from ptmtorrent.sandbox.githost import GitBackend, asked_of_git
 from ptmtorrent.sandbox.lfs import Lfs, lfs_refusal
 from ptmtorrent.sandbox.live import Live, Match
 from ptmtorrent.sandbox.ranges import Content, serve
@@ -20,19 +21,20 @@ _DOCS = "/rest"
 class GitHubGit:
     """github.com: git over smart HTTP, and LFS."""
 
-    def __init__(self, live: Live, lfs: Lfs) -> None:
-        self._live = live
+    def __init__(self, git: GitBackend, lfs: Lfs) -> None:
+        self._live = lfs.live
+        self._git = git
         self._lfs = lfs
 
     async def __call__(self, ask: Ask) -> Reply:
         """Answer a request."""
         if ask.path.endswith(_BATCH) and ask.method == "POST":
             return await self._batch(ask)
-        service = githost.asked_of_git(ask)
+        service = asked_of_git(ask)
         if service is None:
             return text_reply("Not Found", 404)
         repository = admit_github(self._live, ask, address(ask, 1, _GIT))
-        return await githost.upload_pack(self._live, ask, repository, service)
+        return await self._git.answer(ask, repository, service)
 
     async def _batch(self, ask: Ask) -> Reply:
         try:

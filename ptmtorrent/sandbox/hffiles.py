@@ -49,8 +49,9 @@ class HubFiles:
         where = address(ask, 4, frozenset())
         repository = admit(self._live, ask, where, Need.CONTENT)
         where = Address(where.name, where.start, where.count, ("resolve", *where.rest))
-        commit = await gitread.resolve(self._live.path(repository), where.rest[1])
-        if commit is None or commit != where.rest[1]:
+        revision = "".join(where.rest[1:2])
+        commit = await gitread.resolve(self._live.path(repository), revision)
+        if commit is None or commit != revision:
             return text_reply("Not found", 404)
         node = await self._node(repository, commit, where)
         data = await gitread.blob(self._live.path(repository), node.oid)

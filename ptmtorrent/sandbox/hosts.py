@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ptmtorrent.sandbox import routes
 from ptmtorrent.sandbox.cdn import Cdn
 from ptmtorrent.sandbox.front import Site
+from ptmtorrent.sandbox.githost import GitBackend
 from ptmtorrent.sandbox.github import GitHubApi, GitHubGit, GitHubRaw
 from ptmtorrent.sandbox.hfapi import HubApi
 from ptmtorrent.sandbox.hffiles import HubFiles
@@ -17,25 +18,26 @@ ENDPOINTS = ("huggingface", "cdn", "github_api", "github_raw", "github_git")
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
-    """Where the hosts' links lead.
+class Parts:
+    """What the hosts share.
 
     Attributes:
         base: scheme, host and port of the content network.
         canonical: whether next pages are linked at the hub's public address.
     """
 
+    git: GitBackend
     cdn: Cdn
     base: str
     canonical: bool
 
 
-def sites(live: Live, links: Links) -> dict[str, Site]:
+def sites(live: Live, parts: Parts) -> dict[str, Site]:
     """Every host but the content network, by the name of its endpoint."""
-    api = HubApi(live, canonical=links.canonical)
-    files = HubFiles(live, api, links.cdn, links.base)
-    hub = HubHost(live, api, files, Lfs(live, links.cdn, links.base))
-    git = GitHubGit(live, Lfs(live, links.cdn, links.base, names_transfer=False))
+    api = HubApi(live, canonical=parts.canonical)
+    files = HubFiles(live, api, parts.cdn, parts.base)
+    hub = HubHost(api, files, parts.git, Lfs(live, parts.cdn, parts.base))
+    git = GitHubGit(parts.git, Lfs(live, parts.cdn, parts.base, names_transfer=False))
     return {
         "huggingface": Site("huggingface", hub, routes.huggingface),
         "github_api": Site("github-api", GitHubApi(live), routes.github_api),

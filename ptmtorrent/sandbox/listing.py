@@ -64,8 +64,7 @@ def page(ask: Ask, records: Iterable[Record], base: str) -> Reply:
     fields = chosen_fields(ask, LIST_FIELDS)
     found = order.of(record for record in records if _wanted(ask, record))
     if cursor := ask.last("cursor"):
-        predicate = _decoded(cursor)
-        found = [record for record in found if matches(record, predicate)]
+        found = _behind(found, cursor)
     shown, more = found[:limit], len(found) > limit
     headers = {"Link": _next(ask, base, order.after(shown[-1]))} if more else {}
     return json_reply([pick(record, fields) for record in shown], headers=headers)
@@ -90,9 +89,13 @@ def link(base: str, path: str, query: Sequence[tuple[str, str]]) -> str:
 
 
 def matches(record: Record, predicate: Any) -> bool:
-    """Whether a record satisfies a predicate of the kind cursors hold."""
+    """Whether a record satisfies a predicate of the kind cursors hold.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
     if not isinstance(predicate, dict):
-        return False
+        raise TypeError("a predicate is an object")
     if "$or" in predicate:
         return any(matches(record, choice) for choice in predicate["$or"])
     return all(_holds(record.get(key), test) for key, test in predicate.items())
@@ -103,10 +106,12 @@ def encoded(predicate: Mapping[str, Any]) -> str:
     return base64.b64encode(json.dumps(predicate, separators=(",", ":")).encode()).decode()
 
 
-def _decoded(cursor: str) -> Any:
+def _behind(records: Iterable[Record], cursor: str) -> list[Record]:
+    """The records that a cursor matches; it comes from outside and may be anything."""
     try:
-        return json.loads(base64.b64decode(cursor, validate=True))
-    except (ValueError, RecursionError):
+        predicate = json.loads(base64.b64decode(cursor, validate=True))
+        return [record for record in records if matches(record, predicate)]
+    except (ValueError, TypeError, RecursionError):
         raise bad_request("Invalid cursor") from None
 
 

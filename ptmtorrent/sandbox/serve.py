@@ -20,7 +20,8 @@ from ptmtorrent.sandbox.cdn import Cdn
 from ptmtorrent.sandbox.faults import Faults
 from ptmtorrent.sandbox.front import Front, Shared, Site
 from ptmtorrent.sandbox.generate import generate
-from ptmtorrent.sandbox.hosts import ENDPOINTS, Links, sites
+from ptmtorrent.sandbox.githost import GitBackend
+from ptmtorrent.sandbox.hosts import ENDPOINTS, Parts, sites
 from ptmtorrent.sandbox.journal import Journal
 from ptmtorrent.sandbox.limits import Limiter, Limits
 from ptmtorrent.sandbox.live import Live
@@ -98,13 +99,14 @@ class Sandbox:
     async def _open(self, stack: AsyncExitStack) -> None:
         shared = self._shared()
         stack.callback(shared.journal.close)
+        git = GitBackend(shared.live)
+        stack.push_async_callback(git.close)
         context = tls.server_context(self.directory) if self.tls else None
         cdn = Cdn(self.directory, self.seed)
         await self._listen(stack, "cdn", Front(Site("cdn", cdn, routes.cdn), shared), context)
-        links = Links(cdn, self.endpoints["cdn"], self.canonical_links)
-        for name, site in sites(shared.live, links).items():
+        parts = Parts(git, cdn, self.endpoints["cdn"], self.canonical_links)
+        for name, site in sites(shared.live, parts).items():
             await self._listen(stack, name, Front(site, shared), context)
-        stack.callback(shared.closing.set)
 
     def _shared(self) -> Shared:
         return Shared(
@@ -114,7 +116,6 @@ class Sandbox:
             faults=self._faults,
             journal=Journal(self.requests),
             rtt_s=self.rtt_ms / 1000,
-            closing=asyncio.Event(),
         )
 
     async def _listen(

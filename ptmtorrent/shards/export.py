@@ -1,10 +1,9 @@
 """Answers of a query, as they stream out of DuckDB: rows in Python, or one Parquet file."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,13 +18,15 @@ def rows_of(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
     Whole numbers of any width are ints, times aware datetimes. UsageError when the query fails
     on the way.
     """
-    with _query_errors():
-        for batch in reader:
-            yield from zip(*map(_values, batch.columns), strict=True)
+    for batch in _batches(reader):
+        yield from zip(*map(_values, batch.columns), strict=True)
 
 
 def write_parquet(reader: pa.RecordBatchReader, target: Path) -> None:
-    """Write a stream to a Parquet file, whole or not at all; a file of that name is replaced."""
+    """Write a stream to a Parquet file, whole or not at all; a file of that name is replaced.
+
+    UsageError when the query fails on the way, or has a type that Parquet does not.
+    """
     temp, file = durable.open_temp(target.parent)
     try:
         with durable.refusals(target), file:
@@ -36,13 +37,26 @@ def write_parquet(reader: pa.RecordBatchReader, target: Path) -> None:
         temp.unlink(missing_ok=True)
 
 
-def _write(reader: pa.RecordBatchReader, file: Any) -> None:
-    with (
-        _query_errors(),
-        pq.ParquetWriter(file, reader.schema, compression="zstd", compression_level=9) as writer,
-    ):
-        for batch in reader:
+def _write(reader: pa.RecordBatchReader, file: BinaryIO) -> None:
+    try:
+        writer = pq.ParquetWriter(file, reader.schema, compression="zstd", compression_level=9)
+    except pa.ArrowException as error:
+        raise UsageError(f"Parquet cannot hold this answer: {error}") from error
+    with writer:
+        for batch in _batches(reader):
             writer.write_batch(batch)
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches of a stream. One that breaks off does so with DuckDB's words, as an OSError."""
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (pa.ArrowException, OSError) as error:
+            raise UsageError(str(error)) from error
+        yield batch
 
 
 def _values(column: pa.Array) -> list[Any]:
@@ -50,12 +64,3 @@ def _values(column: pa.Array) -> list[Any]:
     if pa.types.is_decimal(column.type) and column.type.scale == 0:
         return [int(value) if isinstance(value, Decimal) else value for value in values]
     return values
-
-
-@contextmanager
-def _query_errors() -> Iterator[None]:
-    """A stream that fails does so because of the query: DuckDB's words in a UsageError."""
-    try:
-        yield
-    except pa.ArrowException as error:
-        raise UsageError(str(error)) from error

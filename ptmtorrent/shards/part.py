@@ -1,6 +1,7 @@
 """One Parquet file on its way to being a shard."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -55,17 +56,27 @@ class Part:
         return shard
 
     def abandon(self) -> None:
-        """Forget the file."""
-        self.file.close()
+        """Forget the file; that it can perhaps not be written to no longer matters."""
         self.temp.unlink(missing_ok=True)
+        if not self.file.closed:
+            with suppress(OSError), self.file:
+                self.parquet.close()
 
     def _read_back(self) -> str:
         with self.temp.open("rb") as file:
-            found = pq.read_metadata(file)
-            if (found.num_rows, found.num_row_groups) != (self.rows, self.groups):
+            if _counts(file) != (self.rows, self.groups):
                 raise IntegrityError(f"{self.target}: what was written does not read back")
             file.seek(0)
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _counts(file: BinaryIO) -> tuple[int, int] | None:
+    """Rows and row groups as the footer has them, or None if it cannot be read."""
+    try:
+        found = pq.read_metadata(file)
+    except pa.ArrowException:
+        return None
+    return found.num_rows, found.num_row_groups
 
 
 def _parquet_writer(file: BinaryIO, schema: Schema, group_rows: int) -> pq.ParquetWriter:

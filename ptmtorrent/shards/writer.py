@@ -20,12 +20,22 @@ from ptmtorrent.shards.manifest import Shard
 from ptmtorrent.shards.part import Part
 from ptmtorrent.shards.schema import Schema
 
-SLICE_ROWS = 4096
-SLICE_BYTES = 8 << 20
-GROUP_ROWS = 122_880
-"""Rows of a full row group: what one DuckDB thread reads at a time."""
-GROUP_BYTES = 64 << 20
-PART_GROUPS = 16
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cuts:
+    """Where slices, row groups and parts end; part of the format, as other cuts give other bytes.
+
+    Attributes:
+        group_rows: rows of a full row group: what one DuckDB thread reads at a time.
+        group_bytes: size of a row group in Arrow memory, past which it ends.
+        part_groups: row groups of a full part.
+    """
+
+    slice_rows: int = 4096
+    slice_bytes: int = 8 << 20
+    group_rows: int = 122_880
+    group_bytes: int = 64 << 20
+    part_groups: int = 16
 
 
 @dataclass(slots=True)
@@ -42,10 +52,11 @@ class ShardWriter:
     dataset: Path
     schema: Schema
     snapshot: str
+    cuts: Cuts = Cuts()
     shards: tuple[Shard, ...] = ()
     _slice: list[Row] = field(default_factory=list)
-    _slice_rows: int = SLICE_ROWS
     _slice_bytes: int = 0
+    _group_rows: int = 0
     _group: list[pa.RecordBatch] = field(default_factory=list)
     _part: Part | None = None
 
@@ -72,29 +83,38 @@ class ShardWriter:
         for row in rows:
             self._slice.append(row)
             self._slice_bytes += weight(row)
-            if len(self._slice) == self._slice_rows or self._slice_bytes >= SLICE_BYTES:
+            if self._slice_is_full:
                 self._end_slice()
 
     @property
     def _folder(self) -> Path:
         return self.dataset / self.schema.folder(self.snapshot)
 
+    @property
+    def _slice_is_full(self) -> bool:
+        rows = len(self._slice)
+        return (
+            rows == self.cuts.slice_rows
+            or self._group_rows + rows == self.cuts.group_rows
+            or self._slice_bytes >= self.cuts.slice_bytes
+        )
+
     def _end_slice(self) -> None:
         self._group.append(record_batch(self.schema, self._slice))
+        self._group_rows += len(self._slice)
         self._slice, self._slice_bytes = [], 0
-        rows = sum(batch.num_rows for batch in self._group)
-        if rows == GROUP_ROWS or sum(batch.nbytes for batch in self._group) >= GROUP_BYTES:
+        group_bytes = sum(batch.nbytes for batch in self._group)
+        if self._group_rows == self.cuts.group_rows or group_bytes >= self.cuts.group_bytes:
             self._end_group()
-            rows = 0
-        self._slice_rows = min(SLICE_ROWS, GROUP_ROWS - rows)
 
     def _end_group(self) -> None:
-        table, self._group = pa.Table.from_batches(self._group), []
+        table = pa.Table.from_batches(self._group)
+        self._group, self._group_rows = [], 0
         if self._part is None:
             path = self._folder / f"part-{len(self.shards):05d}.parquet"
             self._part = Part.begin(path, self.schema, table.num_rows)
         self._part.write(table)
-        if self._part.groups == PART_GROUPS:
+        if self._part.groups == self.cuts.part_groups:
             self._end_part(self._part)
 
     def _end_part(self, part: Part) -> None:

@@ -45,6 +45,7 @@ FORBIDDEN = [
     "https://hub.example\\@127.0.0.1{port}/", "https://hub.example:443@127.0.0.1{port}/",
     "https://127.0.0.1{port}#@hub.example/", "https://127.0.0.1{port}?@hub.example/",
     "https://hub.example.{port}/", "https://hub.example:8443/", "http://hub.example/",
+    "http://hub.example:443/",
     "https://hub.example:0/", "https://hub.example:99999/", "https://hub.example:/",
     "https://hub.example:٤٤٣/", "https://hub。example/", "https://\uff48ub.example/",
     "https://hub.example%2f@127.0.0.1/", "https://hub.example\t/", "https://hub.example/\r\nX: y",
@@ -85,6 +86,12 @@ def test_allow_private_relaxes_loopback_and_endpoints_only(template: str) -> Non
     else:
         with pytest.raises(ForbiddenAddressError):
             rules.check(url)
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "1.2.3.4.5", "0x"])
+def test_numbers_are_never_names(host: str) -> None:
+    with pytest.raises(ForbiddenAddressError):
+        Rules.of([host]).check(f"https://{host}/")
 
 
 def test_an_endpoint_may_be_private_only_when_that_is_allowed() -> None:

@@ -78,6 +78,37 @@ async def test_while_a_probe_is_out_everybody_waits_for_its_end() -> None:
     assert entered == list(range(5))
 
 
+async def test_a_request_that_fails_in_our_own_hands_gives_the_probe_back() -> None:
+    gates = Gates(VirtualTime().clock())
+    async with gates.slot(KEY) as leave:
+        leave.refused(30)
+    with pytest.raises(ZeroDivisionError):
+        async with gates.slot(KEY):
+            raise ZeroDivisionError
+    async with asyncio.timeout(1), gates.slot(KEY) as leave:
+        leave.succeeded()
+
+
+async def test_a_bucket_that_closes_while_a_request_waits_for_a_place_holds_it() -> None:
+    time = VirtualTime()
+    gates = Gates(time.clock(), GateLimits(concurrency=1))
+    other = GateKey("hub.example", "token", "pages")
+
+    async def later() -> float:
+        async with gates.slot(KEY) as leave:
+            leave.succeeded()
+            return time.time
+
+    async with gates.slot(KEY) as leave:
+        task = asyncio.create_task(later())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        leave.refused(40)
+    assert await task >= 1040
+    async with asyncio.timeout(1), gates.slot(other) as leave:
+        leave.succeeded()
+
+
 async def test_a_closed_bucket_leaves_the_others_of_its_host_open() -> None:
     gates = Gates(VirtualTime().clock(), GateLimits(concurrency=1, patience_s=10))
     async with gates.slot(KEY) as leave:

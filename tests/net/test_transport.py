@@ -281,13 +281,13 @@ async def test_a_slow_consumer_is_not_taken_for_a_slow_server() -> None:
     async with (
         serve(always(body=b"x" * 3 * 2**20)) as server,
         net({HUB: server.base}, limits=QUICK) as n,
+        n.transport.stream(f"{HUB}/x", size=3 * 2**20) as stream,
     ):
-        async with n.transport.stream(f"{HUB}/x", size=3 * 2**20) as stream:
-            total = 0
-            async for chunk in stream.chunks:
-                total += len(chunk)
-                if total == len(chunk):
-                    await asyncio.sleep(0.15)
+        total = 0
+        async for chunk in stream.chunks:
+            total += len(chunk)
+            if total == len(chunk):
+                await asyncio.sleep(0.15)
     assert total == 3 * 2**20
 
 
@@ -304,10 +304,10 @@ async def test_a_range_is_served_from_where_it_was_asked() -> None:
     async with (
         serve(ranged("bytes 1000-10239/10240", DATA[1000:])) as server,
         net({HUB: server.base}) as n,
+        n.transport.stream(f"{HUB}/x", start=1000, size=10240) as stream,
     ):
-        async with n.transport.stream(f"{HUB}/x", start=1000, size=10240) as stream:
-            assert stream.start == 1000
-            assert await body_of(stream) == DATA[1000:]
+        assert stream.start == 1000
+        assert await body_of(stream) == DATA[1000:]
     assert server.seen[0][1]["Range"] == "bytes=1000-"
     assert server.seen[0][1]["Accept-Encoding"] == "identity"
 
@@ -509,15 +509,13 @@ async def test_budgets_are_restored_by_the_next_run() -> None:
         "RateLimit": '"api";r=0;t=200',
         "RateLimit-Policy": '"fixed window";"api";q=500;w=300',
     }
-    async with (
-        serve(always(body=b"[]", headers=headers)) as server,
-        net({HUB: server.base}) as n,
-    ):
-        await n.transport.get(f"{HUB}/api/models")
-        states = n.transport.gates.snapshot()
-    async with net({HUB: server.base}) as again:
-        again.transport.gates.restore(states)
-        await again.transport.get(f"{HUB}/api/models")
+    async with serve(always(body=b"[]", headers=headers)) as server:
+        async with net({HUB: server.base}) as n:
+            await n.transport.get(f"{HUB}/api/models")
+            states = n.transport.gates.snapshot()
+        async with net({HUB: server.base}) as again:
+            again.transport.gates.restore(states)
+            await again.transport.get(f"{HUB}/api/models")
     assert sum(again.time.slept) > 200
     assert TOKEN not in repr(states)
 

@@ -63,6 +63,23 @@ def test_a_refusal_closes_the_whole_bucket_and_one_probe_reopens_it() -> None:
     assert budget.wait(33.0) == 0
 
 
+def test_a_late_success_does_not_reopen_a_closed_bucket() -> None:
+    budget = Budget()
+    budget.sent(0.0)
+    budget.sent(0.0)
+    budget.refused(1.0, 30.0)
+    budget.succeeded(2.0)
+    assert budget.wait(2.0) == 29
+    budget.sent(31.0)
+    assert math.isinf(budget.wait(31.5))
+
+
+def test_an_empty_window_is_waited_out_with_the_second_that_rounding_hides() -> None:
+    budget = Budget()
+    budget.advised(10.0, Advice("api", 500, 0, 55, 300))
+    assert budget.wait(10.0) == 56
+
+
 def test_a_probe_that_breaks_off_lets_another_try() -> None:
     budget = Budget()
     budget.sent(0.0)
@@ -181,6 +198,19 @@ def test_a_jumping_wall_clock_never_makes_a_wait_longer_than_an_hour(jump_s: flo
     assert 0 <= again.wait(50.0) <= 3600
     if jump_s <= 0:
         assert again.wait(50.0) > 3000
+
+
+def test_a_clock_that_was_set_back_counts_as_no_time_passed() -> None:
+    budget, wall = Budget(), 1_800_000_000.0
+    budget.sent(0.0)
+    budget.refused(0.0, 100)
+    again = Budget.from_state(budget.to_state(0.0, wall), 50.0, wall - 86400)
+    assert again.wait(50.0) == 100
+
+
+def test_a_restored_window_is_no_longer_than_the_server_said_windows_are() -> None:
+    state = {"left": 0.0, "quota": 500, "window_s": 300.0, "resets_at": 1_900_000_000.0}
+    assert Budget.from_state(state, 0.0, 1_800_000_000.0).wait(0.0) == 301
 
 
 @pytest.mark.parametrize(

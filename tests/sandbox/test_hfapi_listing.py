@@ -105,8 +105,14 @@ async def test_fields_by_default_by_switch_and_by_name(http, url):
 
 @pytest.mark.parametrize(
     "query",
-    ["expand=nothing", "expand=cardData.license", "expand=sha&full=true", "limit=0", "limit=x"]
-    + ["sort=size", "cursor=!", "cursor=bm8="],
+    [
+        *("expand=nothing", "expand=cardData.license", "expand=sha&full=true", "limit=0"),
+        *("limit=x", "sort=size", "cursor=!", "cursor=bm8="),
+        *(
+            f"cursor={encoded(bad)}"
+            for bad in ([], {"$or": 5}, {"_id": {}}, {"likes": {"$lt": []}})
+        ),
+    ],
 )
 async def test_wrong_parameters_are_400_with_a_reason(http, url, query):
     body, _ = await _json(http, f"{url}?{query}", status=400)

@@ -4,6 +4,7 @@ import json
 from urllib.parse import quote
 
 import pytest
+from yarl import URL
 
 from ptmtorrent.model.oid import Pointer, git_blob_oid
 from ptmtorrent.sandbox.repository import git, read
@@ -150,7 +151,8 @@ async def test_former_names_and_other_cases_redirect_relatively(http, base, told
     names = [(r, name) for r in renamed for name in (*r.former_names, r.name.upper())]
     assert any("/" not in name for _, name in names)
     for package, name in names:
-        status, _, headers = await _get(http, base + path.format(name))
+        url = URL(base + path.format(name), encoded=True)
+        status, _, headers = await _get(http, url)
         assert (status, headers["Location"]) == (307, path.format(package.name))
 
 
@@ -272,9 +274,14 @@ async def test_whoami_knows_the_worlds_token(http, base, told):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/api", "/api/models/", "/api/models/a/b/c", "/x", "/a/b/resolve", "/a/b/resolve/main"]
-    + ["/api/resolve-cache/models/a", "/api/models/%2e%2e/%2e%2e", "//", "/api/models/a/b/tree"],
+    [
+        *("/", "//", "/x", "/api", "/api/models/", "/api/models/a/b/c", "/api/models/a/b/tree"),
+        *("/a/b/resolve", "/a/b/resolve/main", "/api/resolve-cache/models/a"),
+        *("/api/models/%2e%2e/%2e%2e", "/api/models/%00", "/{}/resolve/main/%00", "/{}/resolve"),
+        *("/api/models/{}/tree/main/..", "/api/resolve-cache/models/{}", "/{}/info/refs"),
+    ],
 )
-async def test_strange_paths_are_refused_and_never_a_server_error(http, base, path):
-    status, _, _ = await _get(http, base + path)
+async def test_strange_paths_are_refused_and_never_a_server_error(http, base, hub, path):
+    url = URL(base + path.format(hub["open"].name), encoded=True)
+    status, _, _ = await _get(http, url)
     assert status in (200, 307, 401, 404)

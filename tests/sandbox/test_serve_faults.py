@@ -162,9 +162,7 @@ async def test_ranges_can_be_ignored_or_told_wrongly(box, http, card):
         ("raw", "github_raw", "/{repo}/main/README.md"),
     ],
 )
-async def test_each_route_is_struck_by_its_own_fault_alone(
-    box, http, hub, told, route, host, path
-):
+async def test_each_route_is_struck_by_its_own_fault_alone(box, http, hub, told, route, host, path):
     repo = next(r.name for r in told.repositories if r.forge == "github")
     url = box.endpoints[host] + path.format(model=hub["open"].name, repo=repo)
     for other in Route:

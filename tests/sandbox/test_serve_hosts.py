@@ -84,7 +84,7 @@ async def test_git_and_lfs_obey_the_hubs_access_rules(
     box, http, hub, told, word, anonymous, granted
 ):
     url = f"{box.endpoints['huggingface']}/{hub[word].name}"
-    login = aiohttp.BasicAuth("anybody", told.token).encode()
+    login = aiohttp.encode_basic_auth("anybody", told.token)
     got = {}
     for who, headers in ((anonymous, {}), (granted, {"Authorization": login})):
         status, _, answer = await _get(http, url + REFS, **headers)
@@ -216,6 +216,7 @@ async def test_signatures_stay_out_of_the_journal(box, http, hub):
     url = f"{box.endpoints['huggingface']}/{hub['open'].name}/resolve/main/model.safetensors"
     async with http.get(url) as answer:
         signature = answer.url.query["Signature"]
+        await answer.read()
     text = box.requests.read_text()
     assert '"host": "cdn"' in text
     assert signature not in text

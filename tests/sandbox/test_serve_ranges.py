@@ -78,9 +78,7 @@ async def test_a_link_is_refused_when_changed_or_expired(world, http, hub, large
     now = [1_700_000_000.0]
     async with Sandbox(world, clock=lambda: now[0]) as box:
         path = f"/{hub['open'].name}/resolve/main/model.safetensors"
-        async with http.get(
-            box.endpoints["huggingface"] + path, allow_redirects=False
-        ) as answer:
+        async with http.get(box.endpoints["huggingface"] + path, allow_redirects=False) as answer:
             link = answer.headers["Location"]
         assert (await _get(http, link))[0] == 200
         now[0] += LIFETIME_S

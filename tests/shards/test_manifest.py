@@ -83,6 +83,22 @@ def test_a_path_outside_the_dataset_is_refused_even_when_the_digest_fits():
         manifest.Manifest.from_bytes(json.dumps(value).encode())
 
 
+def test_rows_that_do_not_add_up_are_refused_even_when_the_digest_fits():
+    value = json.loads(made().to_bytes())
+    value["tables"]["refs"]["rows"] = 4
+    with pytest.raises(ValueError, match="do not add up"):
+        manifest.Manifest.from_bytes(json.dumps(value).encode())
+
+
+def test_a_folder_that_is_not_a_snapshot_is_not_one(tmp_path):
+    place = tmp_path / "snapshots/notes/manifest.json"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(made().to_bytes())
+    for name in ("notes", "../snapshots/notes"):
+        with pytest.raises(NotFoundError):
+            manifest.load(tmp_path, name)
+
+
 def test_the_manifest_of_another_snapshot_is_refused(tmp_path):
     manifest.write(tmp_path, made())
     (tmp_path / "snapshots" / DAY).rename(tmp_path / "snapshots/2026-11-22")

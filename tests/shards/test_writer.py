@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptmtorrent.errors import FatalError
-from ptmtorrent.shards import durable, part, writer
+from ptmtorrent.errors import FatalError, IntegrityError
+from ptmtorrent.shards import durable, part
 from ptmtorrent.shards.columns import record_batch
 from ptmtorrent.shards.schema import load_schema
-from ptmtorrent.shards.writer import ShardWriter
+from ptmtorrent.shards.writer import Cuts, ShardWriter
 
 DAY = "2026-11-21"
+CUTS = Cuts()
 AT = datetime(2026, 11, 21, 6, tzinfo=UTC)
 
 
@@ -36,8 +37,8 @@ def ref(number, **more):
     return {**row, **more}
 
 
-def write(dataset, table, *batches):
-    with ShardWriter(dataset, load_schema(table), DAY) as out:
+def write(dataset, table, *batches, cuts=CUTS):
+    with ShardWriter(dataset, load_schema(table), DAY, cuts) as out:
         for batch in batches:
             out.write(batch)
     return out.shards
@@ -54,6 +55,7 @@ def test_a_shard_is_what_its_entry_says(tmp_path):
 def test_facts_lie_under_the_snapshot_that_first_saw_them(tmp_path):
     row = {column.name: None for column in load_schema("files").columns}
     row |= {"origin_key": 1, "origin": "o", "revision": "r", "path": "p", "mode": "m", "oid": "i"}
+    row |= {"held": False}
     (shard,) = write(tmp_path, "files", [row])
     assert shard.path == f"files/v1/first_snapshot={DAY}/part-00000.parquet"
 
@@ -99,14 +101,12 @@ def test_a_round_trip_keeps_every_value_in_arrow_and_in_duckdb(tmp_path):
     ]
 
 
-def test_the_bytes_do_not_depend_on_the_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "SLICE_ROWS", 64)
-    monkeypatch.setattr(writer, "GROUP_ROWS", 640)
-    monkeypatch.setattr(writer, "PART_GROUPS", 2)
+def test_the_bytes_do_not_depend_on_the_batches(tmp_path):
+    cuts = Cuts(slice_rows=64, group_rows=640, part_groups=2)
     rows = [ref(number) for number in range(3000)]
-    whole = write(tmp_path / "a", "refs", rows)
-    single = write(tmp_path / "b", "refs", *([row] for row in rows))
-    uneven = write(tmp_path / "c", "refs", rows[:7], [], rows[7:2000], rows[2000:])
+    whole = write(tmp_path / "a", "refs", rows, cuts=cuts)
+    single = write(tmp_path / "b", "refs", *([row] for row in rows), cuts=cuts)
+    uneven = write(tmp_path / "c", "refs", rows[:7], [], rows[7:2000], rows[2000:], cuts=cuts)
     assert whole == single == uneven
     assert [shard.rows for shard in whole] == [1280, 1280, 440]
 
@@ -118,12 +118,10 @@ def test_row_groups_are_cut_at_exactly_122880_rows(tmp_path):
     assert [found.row_group(n).num_rows for n in range(found.num_row_groups)] == [122_880, 5]
 
 
-def test_heavy_rows_cut_a_row_group_by_their_bytes_and_the_count_still_holds(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "SLICE_BYTES", 10_000)
-    monkeypatch.setattr(writer, "GROUP_BYTES", 50_000)
-    monkeypatch.setattr(writer, "GROUP_ROWS", 100)
+def test_heavy_rows_cut_a_row_group_by_their_bytes_and_the_count_still_holds(tmp_path):
+    cuts = Cuts(slice_bytes=10_000, group_bytes=50_000, group_rows=100)
     rows = [ref(n, name="x" * (3000 if n < 40 else 1)) for n in range(400)]
-    (shard,) = write(tmp_path, "refs", rows)
+    (shard,) = write(tmp_path, "refs", rows, cuts=cuts)
     found = pq.read_metadata(tmp_path / shard.path)
     groups = [found.row_group(n).num_rows for n in range(found.num_row_groups)]
     assert max(groups) == 100
@@ -169,7 +167,16 @@ def test_shards_carry_what_readers_are_promised(tmp_path):
     assert all(c.compression == "ZSTD" for c in columns)
     assert all(c.has_column_index and c.has_offset_index for c in columns)
     assert columns[0].statistics.max == 99
-    pq.ParquetFile(path, page_checksum_verification=True).read()
+
+
+def test_a_flipped_bit_in_a_page_is_noticed_by_readers_that_check(tmp_path):
+    (shard,) = write(tmp_path, "refs", map(ref, range(1000)))
+    data = bytearray((tmp_path / shard.path).read_bytes())
+    data[500] ^= 1
+    damaged = tmp_path / "damaged.parquet"
+    damaged.write_bytes(data)
+    with pytest.raises(OSError, match="CRC checksum"):
+        pq.ParquetFile(damaged, page_checksum_verification=True).read()
 
 
 def test_ids_have_bloom_filters_that_find_what_is_there(tmp_path):
@@ -262,10 +269,9 @@ def test_a_missing_column_is_null(tmp_path):
     assert row["http_status"] is None
 
 
-def test_an_error_leaves_no_file_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "SLICE_ROWS", 10)
-    monkeypatch.setattr(writer, "GROUP_ROWS", 10)
-    with pytest.raises(RuntimeError), ShardWriter(tmp_path, load_schema("refs"), DAY) as out:
+def test_an_error_leaves_no_file_behind(tmp_path):
+    out = ShardWriter(tmp_path, load_schema("refs"), DAY, Cuts(group_rows=10))
+    with pytest.raises(RuntimeError), out:
         out.write(map(ref, range(25)))
         assert list(tmp_path.rglob("*.tmp"))
         raise RuntimeError
@@ -275,11 +281,11 @@ def test_an_error_leaves_no_file_behind(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ptmtorrent.shards import writer
 from ptmtorrent.shards.schema import load_schema
-writer.SLICE_ROWS = writer.GROUP_ROWS = 10
+from ptmtorrent.shards.writer import Cuts, ShardWriter
 row = {"origin_key": 1, "origin": "o", "name": "n", "target": "t", "kind": "commit"}
-with writer.ShardWriter(Path(sys.argv[1]), load_schema("refs"), "2026-11-21") as out:
+cuts = Cuts(group_rows=10)
+with ShardWriter(Path(sys.argv[1]), load_schema("refs"), "2026-11-21", cuts) as out:
     out.write(row for _ in range(25))
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -311,7 +317,7 @@ def test_a_shard_is_named_only_after_it_is_synced(tmp_path, monkeypatch):
 
 def test_a_file_that_does_not_read_back_is_not_named(tmp_path, monkeypatch):
     monkeypatch.setattr(part.pq, "read_metadata", broken)
-    with pytest.raises(pa.ArrowInvalid):
+    with pytest.raises(IntegrityError):
         write(tmp_path, "refs", [ref(1)])
     assert not list(tmp_path.rglob("part-*"))
 
@@ -320,10 +326,35 @@ def broken(file):
     raise pa.ArrowInvalid("no footer")
 
 
-def test_a_full_disk_is_a_fatal_error():
+def test_a_disk_without_space_is_a_fatal_error():
     full = Path("/dev/full")
     with pytest.raises(FatalError, match="No space left"), durable.refusals(full):
         full.write_bytes(b"x" * 100_000)
+
+
+LIMITED = """
+import os, resource, signal, sys
+from pathlib import Path
+from ptmtorrent.errors import FatalError
+from ptmtorrent.shards.schema import load_schema
+from ptmtorrent.shards.writer import Cuts, ShardWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+row = {"origin_key": 1, "origin": "o", "target": "t", "kind": "commit"}
+try:
+    with ShardWriter(Path(sys.argv[1]), load_schema("refs"), "2026-11-21") as out:
+        out.write({**row, "name": os.urandom(20).hex()} for _ in range(20_000))
+except FatalError as error:
+    print(error)
+"""
+
+
+def test_a_file_that_cannot_grow_is_a_fatal_error_and_leaves_nothing(tmp_path):
+    command = [sys.executable, "-c", LIMITED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "File too large" in done.stdout
+    assert done.stderr == ""
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_shards_are_read_only(tmp_path):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ptmtorrent.app.session import Held, Online, online, seeded
 from ptmtorrent.ledger.rows import Snapshot
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.events import PassStarted, Watcher
@@ -13,7 +14,6 @@ from ptmtorrent.model.work import Depth, Stage
 from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
 from ptmtorrent.pipeline.listing import Lister
 from ptmtorrent.pipeline.scheduler import Lane, Scheduler
-from ptmtorrent.session import Held, Online, online, seeded
 from ptmtorrent.settings import Settings
 
 ASK_WIDTH = 8

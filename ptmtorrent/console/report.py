@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ptmtorrent.console import Console, seconds, size
-from ptmtorrent.summary import Summary
+from ptmtorrent.console.summary import Summary
+from ptmtorrent.console.terminal import Console, seconds, size
 
 SHOWN = 20
 """Troubles listed one by one."""

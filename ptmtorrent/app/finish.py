@@ -6,15 +6,15 @@ A process killed before the journal line builds again, and gets the same bytes.
 from collections.abc import Mapping
 from pathlib import Path
 
+from ptmtorrent.app.run import Run
+from ptmtorrent.app.session import Held
+from ptmtorrent.console.summary import Summary
 from ptmtorrent.model.events import PassStarted
 from ptmtorrent.pipeline.build import FACTS, HISTORY, STATE, Build
 from ptmtorrent.pipeline.lines import Kind
-from ptmtorrent.run import Run
-from ptmtorrent.session import Held
 from ptmtorrent.shards import documents
 from ptmtorrent.shards import manifest as manifests
 from ptmtorrent.shards.manifest import About, Manifest, Shard
-from ptmtorrent.summary import Summary
 
 
 def finish(run: Run) -> Path:

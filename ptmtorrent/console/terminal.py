@@ -15,9 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ptmtorrent.console.tally import Tally
 from ptmtorrent.model.events import Event, ItemFinished, Notice
 from ptmtorrent.model.text import display
-from ptmtorrent.tally import Tally
 
 LOG_EVERY_S = 5.0
 

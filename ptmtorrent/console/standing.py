@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ptmtorrent.console.summary import ENDINGS
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
-from ptmtorrent.summary import ENDINGS
 
 
 def status_rows(

@@ -3,14 +3,21 @@
 import asyncio
 import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ptmtorrent.console import Console
-from ptmtorrent.contents import Contents
+from ptmtorrent.app.contents import open_dataset
+from ptmtorrent.app.finish import finish, summary_of
+from ptmtorrent.app.run import Run, plan_rows
+from ptmtorrent.app.session import Held, held
+from ptmtorrent.app.signals import run_stoppably, stoppable
+from ptmtorrent.console.report import show
+from ptmtorrent.console.standing import status_rows
+from ptmtorrent.console.summary import UNREACHED
+from ptmtorrent.console.terminal import Console
 from ptmtorrent.errors import NotFoundError, UsageError
-from ptmtorrent.finish import finish, summary_of
 from ptmtorrent.hubs import HUBS
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
@@ -18,18 +25,11 @@ from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.work import Depth
 from ptmtorrent.pipeline.choice import Begin, choose
 from ptmtorrent.pipeline.lines import Kind
-from ptmtorrent.query.dataset import Dataset
-from ptmtorrent.report import show
-from ptmtorrent.run import Run, plan_rows
 from ptmtorrent.sandbox import serve
 from ptmtorrent.sandbox.generate import generate
-from ptmtorrent.session import Held, held
 from ptmtorrent.settings import Settings, defaults, load
-from ptmtorrent.signals import run_stoppably, stoppable
-from ptmtorrent.standing import status_rows
 from ptmtorrent.store import fsio
 from ptmtorrent.store.root import open_root
-from ptmtorrent.summary import UNREACHED
 
 DEMO_QUESTION = """
 SELECT license_spdx AS licence, count(*) AS packages, sum(commits)::BIGINT AS commits
@@ -217,16 +217,11 @@ def get(context: Context, package: str, path: str, output: Path | None) -> int:
     with (
         open_dataset(context.root) as dataset,
         dataset.package(hub, name).open(path) as source,
-        output.open("wb") if output is not None else sys.stdout.buffer as target,
+        output.open("wb") if output is not None else nullcontext(sys.stdout.buffer) as target,
     ):
         shutil.copyfileobj(source, target, 1024 * 1024)
+        target.flush()
     return 0
-
-
-def open_dataset(root: Path, at: str | None = None) -> Dataset:
-    """The dataset of a root, with the bytes behind it."""
-    opened = open_root(Path(root), create=False)
-    return Dataset(opened.layout.dataset, at=at, contents=Contents(opened))
 
 
 def sandbox(options: serve.Options) -> int:

@@ -1,9 +1,10 @@
-"""The bytes of a file: from the store when they are a blob, else from the packs of its origin."""
+"""A dataset with the bytes behind it: blobs of the store, and what the packs of origins hold."""
 
 import io
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from ptmtorrent.errors import NotFoundError
@@ -12,8 +13,9 @@ from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.query.dataset import Dataset
 from ptmtorrent.store.local import LocalStore
-from ptmtorrent.store.root import Root
+from ptmtorrent.store.root import Root, open_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,9 @@ class Contents:
         if names is None:
             raise NotFoundError(f"nothing of {origin} is held; fetch it at a greater depth")
         return names
+
+
+def open_dataset(root: Path, at: str | None = None) -> Dataset:
+    """The dataset of a root, with the bytes behind it."""
+    opened = open_root(Path(root), create=False)
+    return Dataset(opened.layout.dataset, at=at, contents=Contents(opened))

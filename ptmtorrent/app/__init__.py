@@ -1,0 +1,1 @@
+"""Commands: real objects, wired together, carried out; one function a command."""
