@@ -6,7 +6,7 @@ ROOT ?= ptmtorrent-data
 PTMTORRENT := $(BIN)/ptmtorrent
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check snapshot clean format
+.PHONY: help demo test check lint snapshot clean format
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,11 +17,12 @@ demo: $(STAMP) ## run the main job offline into ./demo and ask it one question
 test: $(STAMP)-dev ## run the tests
 	@$(BIN)/python -m pytest
 
-check: $(STAMP)-dev ## format, lint, strict types, architecture, tests: what CI runs
+check: lint test ## format, lint, strict types, architecture, tests: what CI runs
+
+lint: $(STAMP)-dev ## format, lint and strict types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest
 
 snapshot: $(STAMP) ## build today's snapshot of the hubs, or go on with the unfinished one
 	@$(PTMTORRENT) --root $(ROOT) snapshot

@@ -112,7 +112,9 @@ async def online(
         }
         forge_of = _forges(hubs)
         limits = Limits(settings.git.max_pack, settings.git.blob_limit)
-        git = Git(access, transport.resolver, await git_version(), agent, settings.git.max_pack)
+        git = Git(
+            access, transport.resolver, gates, await git_version(), agent, settings.git.max_pack
+        )
         mirror = Mirror(transport, git, here.store, forge_of, keep_head, limits)
         objects = ObjectFetcher(transport, here.store, forge_of)
         recorder = Recorder(here.ledger, here.store, here.journal, intake=here.intake, clock=clock)

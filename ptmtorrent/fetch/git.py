@@ -8,19 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptmtorrent.errors import CorruptError
+from ptmtorrent.errors import CorruptError, NetworkError, RefusedError
 from ptmtorrent.net.access import Access
+from ptmtorrent.net.gate import Gates, Pass
 from ptmtorrent.net.gitproc import GitLimits, GitResult, network_for, run_git
+from ptmtorrent.net.gitwords import explain_git
 from ptmtorrent.net.resolver import CheckedResolver
 
 QUICK = ("-c", "core.fsync=none", "-c", "advice.detachedHead=false")
 WITHOUT_HAVES = ("-c", "fetch.negotiationAlgorithm=noop")
 OUTPUT_BYTES = 512 * 2**20
+FETCH_COST = 3.0
+"""Requests of one ``git fetch`` by protocol v2: capabilities, refs, and the pack (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Runs git for fetching.
+    """Runs git for fetching; what it sends is charged to the gate of its host.
 
     Attributes:
         version: of git, as it says itself.
@@ -30,6 +34,7 @@ class Git:
 
     access: Access
     resolver: CheckedResolver
+    gates: Gates
     version: str
     agent: str
     max_pack: int
@@ -59,7 +64,11 @@ class Git:
             *words,
         ]
         limits = GitLimits(deadline_s=self.deadline_s, file_bytes=self.max_pack)
-        return await run_git(command, cwd=path, stdin=stdin, network=network, limits=limits)
+        key = self.access.gate_key(f"{url}/info/refs")
+        async with self.gates.slot(key, cost=FETCH_COST) as leave:
+            result = await run_git(command, cwd=path, stdin=stdin, network=network, limits=limits)
+            _report(leave, result, url)
+        return result
 
     async def local(self, arguments: Sequence[str], path: Path) -> GitResult:
         """Run git on a repository, without any network."""
@@ -70,6 +79,17 @@ class Git:
     async def address(self, url: str) -> str:
         """The actual address of a canonical URL, for git's own configuration."""
         return (await network_for(url, self.access, self.resolver, self.agent)).url
+
+
+def _report(leave: Pass, result: GitResult, url: str) -> None:
+    """Tell the gate what became of a fetch."""
+    error = None if result.returncode == 0 else explain_git(result, url)
+    if isinstance(error, RefusedError):
+        leave.refused(error.wait_s)
+    elif isinstance(error, NetworkError):
+        leave.failed()
+    else:
+        leave.succeeded()
 
 
 async def git_version() -> str:

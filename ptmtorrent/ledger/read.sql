@@ -38,15 +38,12 @@ LEFT JOIN items AS v ON v.stage = 'visit' AND v.key = coalesce(m.url, o.url)
 WHERE p.hub = :hub
 ORDER BY p.page, p.raw_index
 
--- Origins that some package names, or once named, and that are where they say.
 -- name: origins
 SELECT o.id, o.key, o.url, o.hub, o.visit, o.holding, o.observed_at, i.state,
     CASE WHEN i.state IN ('skipped', 'failed') THEN i.reason END AS reason
-FROM origins AS o LEFT JOIN items AS i ON i.stage = 'visit' AND i.key = o.url
-WHERE o.moved_to IS NULL AND (
-    o.visit IS NOT NULL OR i.id IS NOT NULL
-    OR EXISTS (SELECT 1 FROM packages AS p WHERE p.origin = o.id)
-)
+FROM named AS n
+JOIN origins AS o ON o.id = n.origin
+LEFT JOIN items AS i ON i.stage = 'visit' AND i.key = o.url
 ORDER BY o.key
 
 -- The visits of an origin that finished snapshots were built from, oldest first.
@@ -65,6 +62,7 @@ SELECT o.sha256, o.size, o.held, count(*) AS uses,
     CASE WHEN i.state IN ('skipped', 'failed') AND NOT o.held THEN i.reason END AS reason
 FROM objects AS o
 JOIN wanted AS w ON w.sha256 = o.sha256
+JOIN named AS n ON n.origin = w.origin
 LEFT JOIN items AS i ON i.stage = 'object' AND i.key = o.sha256
 GROUP BY o.sha256 ORDER BY o.sha256
 
@@ -85,9 +83,9 @@ ORDER BY hub, stage, state, reason
 SELECT hub, count(*) AS packages FROM packages GROUP BY hub ORDER BY hub
 
 -- name: origin_counts
-SELECT hub, count(*) AS origins FROM origins
-WHERE moved_to IS NULL AND EXISTS (SELECT 1 FROM packages AS p WHERE p.origin = origins.id)
-GROUP BY hub ORDER BY hub
+SELECT o.hub, count(*) AS origins
+FROM named AS n JOIN origins AS o ON o.id = n.origin
+GROUP BY o.hub ORDER BY o.hub
 
 -- name: troubles
 SELECT hub, stage, key, state, reason FROM items
@@ -100,8 +98,11 @@ ORDER BY hub, stage, key LIMIT :count
 SELECT count(*) AS objects, coalesce(sum(o.size), 0) AS bytes,
     coalesce(sum(o.size * (u.uses - 1)), 0) AS saved
 FROM objects AS o
-JOIN (SELECT sha256, count(DISTINCT origin) AS uses FROM wanted GROUP BY sha256) AS u
-    ON u.sha256 = o.sha256
+JOIN (
+    SELECT w.sha256, count(DISTINCT w.origin) AS uses
+    FROM wanted AS w JOIN named AS n ON n.origin = w.origin
+    GROUP BY w.sha256
+) AS u ON u.sha256 = o.sha256
 WHERE o.held
 
 -- name: received_bytes
@@ -128,4 +129,4 @@ SELECT name, state FROM gates ORDER BY name
 SELECT visit, holding FROM origins WHERE url = :url AND visit IS NOT NULL
 
 -- name: pack_bytes
-SELECT coalesce(sum(pack_bytes), 0) FROM origins
+SELECT coalesce(sum(o.pack_bytes), 0) FROM named AS n JOIN origins AS o ON o.id = n.origin

@@ -80,6 +80,10 @@ CREATE TABLE origins (
     observed_at TEXT
 ) STRICT;
 
+-- Origins that packages name today, where they are today. The others are history.
+CREATE VIEW named (origin) AS
+SELECT DISTINCT coalesce(o.moved_to, o.id) FROM packages AS p JOIN origins AS o ON o.id = p.origin;
+
 -- Every visit that counted, newest last; `snapshot` is the one it was made in.
 CREATE TABLE visits (
     origin INTEGER NOT NULL REFERENCES origins (id),

@@ -25,12 +25,17 @@ EVERYTHING = 2**62
 
 @dataclass(frozen=True, slots=True)
 class OriginPlan:
-    """What the ledger knows of an origin to be visited; names are of blobs."""
+    """What the ledger knows of an origin to be visited; names are of blobs.
+
+    Attributes:
+        status: what the hub's listing says of a package there.
+    """
 
     url: str
     holding: str | None
     visit: str | None
     fingerprint: str | None
+    status: str | None
 
 
 class Work:

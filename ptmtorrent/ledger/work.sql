@@ -108,7 +108,8 @@ WHERE hub = :hub AND package_id = substr(:key, length(:hub) + 2)
 -- name: origin_task
 SELECT o.url, coalesce(o.holding, b.holding) AS holding, coalesce(o.visit, b.visit) AS visit,
     (SELECT min(p.fingerprint) FROM packages AS p
-     WHERE p.origin = o.id AND p.last_seen = :snapshot) AS fingerprint
+     WHERE p.origin = o.id AND p.last_seen = :snapshot) AS fingerprint,
+    (SELECT min(p.status) FROM packages AS p WHERE p.origin = o.id) AS status
 FROM origins AS o LEFT JOIN origins AS b ON b.id = o.predecessor
 WHERE o.url = :key
 

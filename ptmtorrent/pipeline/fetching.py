@@ -82,7 +82,10 @@ class Fetching:
         plan = await self.recorder.ask(lambda ledger: ledger.work.origin_plan(item, self.number))
         self.budget.reserve(0)
         task = self._task(plan)
-        result = await self.visit_origin(task)
+        try:
+            result = await self.visit_origin(task)
+        except SkipError as error:
+            raise as_listed(error, plan.status) from error
         if isinstance(result, Moved):
             return Found(
                 Done(result),
@@ -156,3 +159,11 @@ class Fetching:
 
     def _line(self, kind: Kind, item: Item, **payload: object) -> Line:
         return Line(kind, {"snapshot": self.snapshot_id, "hub": item.hub, **payload})
+
+
+def as_listed(error: SkipError, status: str | None) -> SkipError:
+    """A git host says "not there" of what one may not read; the hub's listing knows better."""
+    known = {reason.value for reason in (SkipReason.GATED, SkipReason.PRIVATE, SkipReason.DISABLED)}
+    if error.reason in (SkipReason.GONE, SkipReason.PRIVATE) and status in known:
+        return SkipError(str(error), SkipReason(status), url=error.url, status=error.status)
+    return error

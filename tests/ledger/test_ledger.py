@@ -111,6 +111,8 @@ def test_a_new_name_under_the_same_id_is_a_rename_and_inherits_what_is_held(ledg
         [item] = ledger.work.lease(Stage.VISIT, second, now=1e9, count=9)
         known = ledger.work.origin_plan(item, second)
     assert (known.url, known.holding) == ("https://huggingface.co/org/new", "h" * 64)
+    assert [origin.url for origin in ledger.reads.origins()] == [known.url]
+    assert ledger.reads.origin_counts() == {HUB: 1}
 
 
 def test_planning_twice_plans_once_and_the_most_downloaded_come_first(ledger):

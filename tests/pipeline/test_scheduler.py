@@ -16,7 +16,7 @@ from ptmtorrent.errors import (
 )
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.work import Stage
-from ptmtorrent.pipeline.fetching import ByteBudget
+from ptmtorrent.pipeline.fetching import ByteBudget, as_listed
 from ptmtorrent.pipeline.intake import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
 from ptmtorrent.pipeline.scheduler import Found, Lane, Scheduler
@@ -200,3 +200,17 @@ async def test_lines_and_changes_of_one_result_are_one_transaction(place):
             await recorder.record([line], [broken])
     assert [s.id for s in place.ledger.reads.snapshots()] == ["2026-11-21"]
     assert ends(place, number) == {("todo", None): 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "listed", "meant"),
+    [
+        (SkipReason.GONE, "gated", SkipReason.GATED),
+        (SkipReason.PRIVATE, "disabled", SkipReason.DISABLED),
+        (SkipReason.GONE, "listed", SkipReason.GONE),
+        (SkipReason.GONE, None, SkipReason.GONE),
+        (SkipReason.EMPTY, "gated", SkipReason.EMPTY),
+    ],
+)
+def test_not_there_means_what_the_listing_says_of_the_package(said, listed, meant):
+    assert as_listed(SkipError("x", said, status=401), listed).reason is meant
