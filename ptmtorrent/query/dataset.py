@@ -128,5 +128,4 @@ def _config(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
-        "python_enable_replacements": False,
     }

@@ -14,7 +14,8 @@ from ptmtorrent.shards.schema import Column, Kind, Schema, load_schemas
 _DERIVED = {
     "commits": """\
 SELECT c.* FROM all_commits AS c
-WHERE NOT EXISTS (
+WHERE EXISTS (SELECT 1 FROM origins AS o WHERE o.origin_key = c.origin_key)
+AND NOT EXISTS (
   SELECT 1 FROM unreachable AS u WHERE u.origin_key = c.origin_key AND u.oid = c.oid
 )""",
     "files": """\
@@ -29,7 +30,8 @@ LEFT JOIN blobs AS b ON b.sha256 = f.sha256""",
 """The views of fact tables: what of all facts is so at the snapshot."""
 
 _NOTES = {
-    "commits": "The view leaves out commits that are `unreachable` at the snapshot.",
+    "commits": "The view leaves out commits that are `unreachable` at the snapshot, and those of"
+    " origins that no package names any more.",
     "files": "The view has the files of the heads at the snapshot, and says whether each is held"
     " then.",
 }

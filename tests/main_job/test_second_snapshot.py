@@ -86,6 +86,10 @@ def test_a_renamed_package_keeps_its_identity_and_remembers_its_name(moved):
     [(package_id, name, former)] = rows
     assert by_id(moved.after)[package_id].name == name
     assert former == [by_id(moved.before)[package_id].name]
+    old = f"https://huggingface.co/{former[0]}"
+    assert moved.rows(f"SELECT count(*) FROM commits WHERE origin = '{old}'", SECOND) == [(0,)]
+    assert moved.rows(f"SELECT count(*) FROM commits WHERE origin = '{old}'", FIRST) != [(0,)]
+    assert moved.rows(f"SELECT count(*) FROM origins WHERE url = '{old}'", SECOND) == [(0,)]
     packs = [r for r in moved.second_requests if r.endswith(f"{name}/git-upload-pack")]
     assert packs == []
 
