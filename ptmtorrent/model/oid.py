@@ -70,7 +70,7 @@ def parse_pointer(data: bytes) -> Pointer | None:
     Accepts the version aliases and ``ext-N-`` lines of git-lfs docs/spec.md; refuses carriage
     returns, unsorted or repeated keys, signs, leading zeros and upper-case digits.
     """
-    if not data or len(data) >= POINTER_LIMIT or not data.endswith(b"\n") or b"\r" in data:
+    if not data or len(data) >= POINTER_LIMIT or not data.endswith(b"\n"):
         return None
     first, *rest = data[:-1].split(b"\n")
     fields = _sorted_fields(rest)

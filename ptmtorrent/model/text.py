@@ -1,11 +1,14 @@
 """Text from outside, made safe to keep or to show."""
 
+import re
 import unicodedata
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
     """``text`` as every sink takes it: lone surrogates become U+FFFD, NUL is dropped."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    return _SURROGATE.sub("\ufffd", text).replace("\0", "")
 
 
 def display(text: str) -> str:

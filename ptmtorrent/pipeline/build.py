@@ -11,17 +11,18 @@ come by key, each opened at most once, and not at all when its state was built b
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ptmtorrent.errors import FailError, SkipError
 from ptmtorrent.extract.files import files
 from ptmtorrent.extract.history import commit_count, commits, unreachable
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import OriginRow, PackageRow, Snapshot
 from ptmtorrent.model.clock import parse_rfc3339
-from ptmtorrent.model.events import TableBuilt, Watcher
+from ptmtorrent.model.events import Notice, TableBuilt, Watcher
 from ptmtorrent.model.key import origin_key, package_key
 from ptmtorrent.model.package import Package
 from ptmtorrent.model.visit import Holding, Visit
@@ -130,12 +131,19 @@ class Build:
         built = self.ledger.reads.built_visits(row.id, self.snapshot.seq)
         commits_held = self.ledger.reads.commit_count(row.id, row.visit)
         if commits_held is None or {name for name, _ in built} != {row.visit}:
-            commits_held = self._facts(visit, holding, built, writers)
-            self._counted.append((row.id, row.visit, commits_held))
-            if len(self._counted) >= COUNTS_AT_ONCE:
-                self._keep_counts()
+            try:
+                commits_held = self._facts(visit, holding, built, writers)
+                self._count(row.id, row.visit, commits_held)
+            except (SkipError, FailError) as error:
+                row = replace(row, reason=error.reason)
+                self.watch(Notice(f"{row.url}: facts are missing: {error.reason}: {error}"))
         writers["origins"].write([origin_row(row, visit, holding, commits_held)])
         writers["refs"].write(ref_rows(visit))
+
+    def _count(self, origin: int, visit: str, commits_held: int) -> None:
+        self._counted.append((origin, visit, commits_held))
+        if len(self._counted) >= COUNTS_AT_ONCE:
+            self._keep_counts()
 
     def _keep_counts(self) -> None:
         with self.ledger.transaction():
@@ -150,7 +158,10 @@ class Build:
         built: Sequence[tuple[str, str]],
         writers: Mapping[str, ShardWriter],
     ) -> int:
-        """Write what is new since the visits built before; returns the commits reachable now."""
+        """Write what is new since the visits built before; returns the commits reachable now.
+
+        SkipError and FailError cost this origin its remaining facts, and nothing else.
+        """
         earlier = [
             (Visit.from_bytes(self.store.read(v)), Holding.from_bytes(self.store.read(h)))
             for v, h in built

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repositories import Maker
 
 from ptmtorrent.errors import CorruptError
 from ptmtorrent.extract.charset import decode

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Maker, filtered_clone, hold
+from repositories import Maker, children, filtered_clone, hold
 
 from ptmtorrent.errors import CorruptError, NotFoundError, SkipError, SkipReason
 from ptmtorrent.extract.files import files
@@ -193,6 +193,7 @@ def test_a_tree_built_to_hurt_ends_in_over_limit(maker: Maker, levels: int, widt
     ):
         list(walk(reader, head, WalkLimits(entries=10_000)))
     assert caught.value.reason == SkipReason.OVER_LIMIT
+    assert not children()
 
 
 def test_a_path_beyond_measure_ends_in_over_limit(maker: Maker) -> None:

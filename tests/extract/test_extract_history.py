@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import URL, Maker, children, filtered_clone, hold
+from repositories import URL, Maker, children, filtered_clone, hold
 
 from ptmtorrent.errors import CorruptError, IntegrityError
 from ptmtorrent.extract.history import commit_count, commits, unreachable
