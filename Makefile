@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 ROOT ?= ptmtorrent-data
+TOP ?= 1000
 PTMTORRENT := $(BIN)/ptmtorrent
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ lint: $(STAMP)-dev ## format, lint and strict types
 	@$(BIN)/mypy
 
 snapshot: $(STAMP) ## build today's snapshot of the hubs, or go on with the unfinished one
-	@$(PTMTORRENT) --root $(ROOT) snapshot
+	@$(PTMTORRENT) --root $(ROOT) snapshot --top $(TOP)
 
 format: $(STAMP)-dev ## format and mend what can be mended by itself
 	@$(BIN)/ruff format .

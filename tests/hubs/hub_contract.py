@@ -1,0 +1,115 @@
+"""The suite that every hub adapter passes. A hub joins by a short class with a ``world`` fixture.
+
+``world`` is a served ``HubWorld``: the adapter, and what a perfect listing of that hub would hold.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+
+from ptmtorrent.errors import FailError, SkipError
+from ptmtorrent.hubs.base import Hub, HubKind
+from ptmtorrent.model.package import AnswerKind, ListedPage, Package, Scope
+from ptmtorrent.sandbox.serve import Sandbox
+
+
+@dataclass(frozen=True)
+class HubWorld:
+    """A hub as served.
+
+    Attributes:
+        listed: package id -> name of every package a listing shows.
+        former: (former name, package id) of a package that was renamed.
+        missing: a name the hub does not have.
+        route: the sandbox's name for the requests of a listing.
+    """
+
+    kind: HubKind
+    hub: Hub
+    box: Sandbox
+    listed: dict[str, str]
+    former: tuple[str, str]
+    missing: str
+    route: str
+
+
+async def walk(world: HubWorld, scope: Scope = Scope()) -> list[ListedPage]:  # noqa: B008
+    pages, cursor = [], world.hub.first_cursor(scope)
+    while cursor is not None:
+        pages.append(await world.hub.page(cursor))
+        cursor = pages[-1].next_cursor
+        assert len(pages) < 1000
+    return pages
+
+
+def packages_of(world: HubWorld, pages: list[ListedPage]) -> list[Package]:
+    return [package for page in pages for _, package in world.kind.parse(page.body).packages]
+
+
+class HubContract:
+    """What holds for every adapter."""
+
+    async def test_a_listing_shows_every_package_once_under_its_id_and_name(self, world):
+        found = packages_of(world, await walk(world))
+        assert {p.package_id: p.name for p in found} == world.listed
+        assert len(found) == len(world.listed)
+        assert {p.hub for p in found} == {world.kind.id}
+
+    async def test_small_pages_show_the_same_packages_as_large_ones(self, world):
+        pages = await walk(world, Scope(limit=3))
+        assert {p.package_id: p.name for p in packages_of(world, pages)} == world.listed
+
+    async def test_pages_are_repeatable(self, world):
+        for page in await walk(world, Scope(limit=3)):
+            again = await world.hub.page(page.cursor)
+            assert (again.body, again.next_cursor) == (page.body, page.next_cursor)
+
+    async def test_cursors_are_paths_so_that_no_host_and_no_port_is_kept(self, world):
+        for page in await walk(world, Scope(limit=3)):
+            for cursor in filter(None, (page.cursor, page.next_cursor)):
+                assert cursor.startswith("/")
+                assert "127.0.0.1" not in cursor
+
+    async def test_urls_are_canonical(self, world):
+        for package in packages_of(world, await walk(world)):
+            for url in filter(None, (package.url, package.origin)):
+                assert url.startswith("https://")
+                assert "127.0.0.1" not in url
+                assert not url.endswith(".git")
+
+    async def test_parsing_depends_on_the_bytes_alone_and_survives_any(self, world):
+        page = (await walk(world))[0]
+        assert world.kind.parse(page.body) == world.kind.parse(page.body)
+        for body in (b"", b"\xff\xfe", b"null", b"{}", b"[[", page.body[: len(page.body) // 2]):
+            world.kind.parse(body)
+
+    async def test_a_listed_package_is_present_when_it_is_asked_for(self, world):
+        package_id, name = next(iter(world.listed.items()))
+        answer = await world.hub.ask(name, package_id)
+        assert answer.kind is AnswerKind.PRESENT
+        [(_, package)] = world.kind.parse(answer.page.body).packages
+        assert (package.package_id, package.name) == (package_id, name)
+
+    async def test_a_renamed_package_is_found_by_its_former_name_and_its_id(self, world):
+        name, package_id = world.former
+        answer = await world.hub.ask(name, package_id)
+        assert answer.kind is AnswerKind.PRESENT
+        [(_, package)] = world.kind.parse(answer.page.body).packages
+        assert package.name == world.listed[package_id]
+
+    async def test_another_package_under_the_same_name_is_not_the_one_asked_for(self, world):
+        name = next(iter(world.listed.values()))
+        answer = await world.hub.ask(name, "0" * 24)
+        assert answer.kind is AnswerKind.GONE
+
+    async def test_a_package_that_is_not_there_is_gone(self, world):
+        answer = await world.hub.ask(world.missing, "0" * 24)
+        assert answer.kind is AnswerKind.GONE
+
+    @pytest.mark.parametrize("kind", ["503", "reset", "html", "truncate"])
+    async def test_an_outage_is_never_the_worlds_answer(self, world, kind):
+        world.box.switch(f"{world.route}={kind}:1")
+        with pytest.raises(FailError) as caught:
+            await world.hub.page(world.hub.first_cursor(Scope()))
+        assert caught.value.transient
+        assert not isinstance(caught.value, SkipError)
