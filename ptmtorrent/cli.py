@@ -9,7 +9,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 
 from ptmtorrent import __version__
 from ptmtorrent.app import commands as app
+from ptmtorrent.app.signals import stoppable
 from ptmtorrent.console.terminal import Console
 from ptmtorrent.errors import CommandError, UsageError
 from ptmtorrent.model.clock import Clock, parse_rfc3339
@@ -24,6 +26,7 @@ from ptmtorrent.sandbox.serve import Options
 from ptmtorrent.settings import Settings, check_name, parse_depth, parse_size
 
 PROGRAM = "ptmtorrent"
+DESCRIPTION = "Builds a dataset of pre-trained model packages: resumable, and polite to the hubs."
 CONFIG = Path("ptmtorrent.toml")
 ROOT = "ptmtorrent-data"
 
@@ -43,11 +46,16 @@ RUNS = ("plan", "list", "fetch", "build", "snapshot")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises instead of leaving."""
+    """An argument parser that raises instead of leaving, and names the nearest command."""
 
     def error(self, message: str) -> NoReturn:
         """UsageError, which the caller shows."""
         raise UsageError(f"{message}; see `{self.prog} --help`")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Only the command has choices."""
+        if action.choices is not None:
+            check_name(str(value), action.choices, "command")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,24 +63,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     console = Console(quiet="--quiet" in words, as_json="--json" in words)
     try:
-        return run(parse(words), console, os.environ)
+        with stoppable():
+            code = run(parse(words), console, os.environ)
+            sys.stdout.flush()
+            return code
     except CommandError as error:
         console.note(f"{PROGRAM}: {error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        logging.getLogger(PROGRAM).exception("internal error")
-        console.note(f"{PROGRAM}: internal error: {type(error).__name__}: {error}")
+        told = f"{type(error).__name__}: {error}"
+        console.note(f"{PROGRAM}: internal error: {told}; --log-file FILE keeps the details")
         return 1
 
 
 def run(arguments: argparse.Namespace, console: Console, environment: Mapping[str, str]) -> int:
     """Carry out parsed arguments."""
-    _log_to(arguments.log_file)
     context = app.Context(
         root=Path(arguments.root or environment.get("PTMTORRENT_ROOT") or ROOT),
         settings=_settings(arguments, environment),
@@ -80,6 +88,11 @@ def run(arguments: argparse.Namespace, console: Console, environment: Mapping[st
         console=console,
         version=__version__,
     )
+    with _logged_to(arguments.log_file):
+        return _command(context, arguments)
+
+
+def _command(context: app.Context, arguments: argparse.Namespace) -> int:
     match arguments.command:
         case command if command in RUNS:
             return app.run_passes(context, _run_options(arguments, command))
@@ -97,21 +110,30 @@ def run(arguments: argparse.Namespace, console: Console, environment: Mapping[st
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Arguments of one command; UsageError names the nearest valid word."""
+    _check_order(words)
     parser = build_parser()
-    command = next((word for word in words if not word.startswith("-")), None)
-    if command is None and not {"--help", "-h", "--version"} & set(words):
-        raise UsageError(f"no command; one of {', '.join(COMMANDS)}")
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
         known = [flag for action in _flags(parser, arguments.command) for flag in action]
         check_name(unknown[0].split("=")[0], known, f"argument of {arguments.command}")
+        raise UsageError(f"{unknown[0]} is not understood at its place")
     return arguments
+
+
+def _check_order(words: Sequence[str]) -> None:
+    """UsageError unless a command comes before all flags that are not everybody's."""
+    everybody = Parser(prog=PROGRAM, add_help=False, allow_abbrev=False)
+    _add_global(everybody, first=True)
+    rest = everybody.parse_known_args(words)[1]
+    if not rest:
+        raise UsageError(f"no command; one of {', '.join(COMMANDS)}")
+    if rest[0].startswith("-") and rest[0] not in ("-h", "--help"):
+        raise UsageError(f"{rest[0]}: the command comes first, then its flags")
 
 
 def build_parser() -> Parser:
     """The parser of all commands; ``help`` shows those that work."""
-    parser = Parser(prog=PROGRAM, description=__doc__.split("\n")[0], allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser = Parser(prog=PROGRAM, description=DESCRIPTION, allow_abbrev=False)
     _add_global(parser, first=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
@@ -132,13 +154,14 @@ def _add_global(parser: Parser, *, first: bool) -> None:
     add("--json", action="store_true", help="JSON Lines on stdout")
     add("--quiet", action="store_true", help="no progress")
     add("--log-file", metavar="FILE", type=Path, help="write a log")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
 
 
 def _add_run(parser: Parser) -> None:
     parser.add_argument("--depth", help="listing, history (default) or full")
     parser.add_argument("--only", action="append", metavar="HUB[:GLOB]", help="may be repeated")
-    parser.add_argument("--top", type=int, metavar="N", help="fetch the N most downloaded a hub")
-    parser.add_argument("--limit", type=int, metavar="N", help="list at most N packages a hub")
+    parser.add_argument("--top", type=_count, metavar="N", help="fetch the N most downloaded a hub")
+    parser.add_argument("--limit", type=_count, metavar="N", help="list at most N packages a hub")
     parser.add_argument("--max-bytes", metavar="SIZE", help="receive at most so much")
     parser.add_argument("--as-of", metavar="DAY", help="the day a new snapshot is labelled with")
     parser.add_argument("--new", action="store_true", help="begin the next snapshot of the day")
@@ -199,41 +222,58 @@ def _flags(parser: Parser, command: str) -> list[Sequence[str]]:
 def _settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
     path = arguments.config or (CONFIG if CONFIG.is_file() else None)
     settings = app.load_settings(path)
+    chosen = _chosen(vars(arguments), environment)
+    settings = replace(settings, **chosen)
+    settings.selected()  # a hub that is not known is named before anything begins
+    return settings
+
+
+def _chosen(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """What flags and environment say, flags first."""
     words = ("depth", "top", "max_bytes", "contact")
     chosen: dict[str, Any] = {
         word: environment[name]
         for word in words
         if (name := f"PTMTORRENT_{word.upper()}") in environment
     }
-    given = vars(arguments)
     chosen |= {word: given[word] for word in words if given.get(word) is not None}
     if "depth" in chosen:
         chosen["depth"] = parse_depth(chosen["depth"])
     chosen |= {word: parse_size(chosen[word]) for word in ("top", "max_bytes") if word in chosen}
-    return replace(
-        settings, **chosen, limit=given.get("limit"), only=tuple(given.get("only") or ())
-    )
+    return chosen | {"limit": given.get("limit"), "only": tuple(given.get("only") or ())}
 
 
 def _run_options(arguments: argparse.Namespace, command: str) -> app.RunOptions:
-    if arguments.as_of is not None:
-        try:
-            date.fromisoformat(arguments.as_of)
-        except ValueError:
-            raise UsageError(
-                f"--as-of takes a day like 2026-11-21, not {arguments.as_of}"
-            ) from None
     return app.RunOptions(
         command=command,
-        as_of=arguments.as_of,
+        as_of=arguments.as_of and _day(arguments.as_of),
         new=arguments.new,
         retry_failed=arguments.retry_failed,
     )
 
 
+def _day(text: str) -> str:
+    """A day as snapshots are named; Python alone would also take ``20261121`` and week dates."""
+    try:
+        day = date.fromisoformat(text).isoformat()
+    except ValueError:
+        day = ""
+    if day != text:
+        raise UsageError(f"--as-of takes a day like 2026-11-21, not {text!r}")
+    return day
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise UsageError(f"not a number from 1: {text!r}")
+    return int(text)
+
+
 def _query_options(arguments: argparse.Namespace) -> app.QueryOptions:
     if (arguments.sql is None) == (arguments.file is None):
         raise UsageError("give the SQL as one argument, as - for standard input, or with -f FILE")
+    if arguments.json and (arguments.csv or arguments.parquet):
+        raise UsageError("one form at a time: --csv, --json or --parquet OUT")
     if arguments.file is not None:
         sql = _read(arguments.file)
     else:
@@ -275,15 +315,32 @@ def _read(path: Path) -> str:
         raise UsageError(f"cannot read {path}: {error}") from error
 
 
-def _log_to(path: Path | None) -> None:
-    """Log to a file when asked; else only what is broken, to nowhere but the console's notes."""
-    if path is None:
-        logging.getLogger().addHandler(logging.NullHandler())
-        return
+@contextmanager
+def _logged_to(path: Path | None) -> Iterator[None]:
+    """Log into a file while the block runs; without one, nowhere."""
+    handler: logging.Handler = logging.NullHandler() if path is None else _log_file(path)
+    logger = logging.getLogger()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level if path is None else logging.INFO)
+    try:
+        yield
+    except CommandError as error:
+        logger.error("%s", error)  # noqa: TRY400  # expected, and said in one sentence
+        raise
+    except Exception:
+        logger.exception("internal error")
+        raise
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _log_file(path: Path) -> logging.Handler:
     try:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write the log {path}: {error}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.getLogger().addHandler(handler)
-    logging.getLogger().setLevel(logging.INFO)
+    return handler

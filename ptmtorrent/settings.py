@@ -98,8 +98,10 @@ class Settings:
         for selection in self.only:
             hub, _, glob = selection.partition(":")
             check_name(hub, self.hubs, "hub")
+            if hub not in enabled:
+                raise UsageError(f"hub {hub!r} is switched off in the settings")
             chosen[hub] = (*chosen.get(hub, ()), *([glob] if glob else []))
-        return {hub: globs for hub, globs in chosen.items() if hub in enabled}
+        return chosen
 
 
 def parse_size(text: str | int) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from ptmtorrent.console.summary import Summary
 from ptmtorrent.console.tally import Tally
-from ptmtorrent.console.terminal import budget, cell, seconds, size
+from ptmtorrent.console.words import budget, cell, seconds, size
 from ptmtorrent.errors import CorruptError, NetworkError, RefusedError, SkipError, SkipReason
 from ptmtorrent.ledger.rows import ItemCount, Listing, Snapshot
 from ptmtorrent.model.events import BytesReceived, ItemFinished, PassStarted
@@ -130,19 +130,19 @@ def test_progress_knows_rate_and_time_to_go():
     tally.take(PassStarted("fetch", 10), 0.0)
     for number in range(1, 6):
         tally.take(BytesReceived("h", 1000), float(number))
-        tally.take(ItemFinished("visit", "x", "done", None, 1, ""), float(number))
-    assert tally.finished == 5
+        tally.take(ItemFinished("object", "x", "done", None, 1, ""), float(number))
+    assert tally.ended == 5
     assert tally.rates(5.0) == (1000.0, 1.0)
     assert tally.to_go_s(5.0) == 5.0
     tally.take(ItemFinished("visit", "x", "postponed", "network", 0, ""), 6.0)
-    assert tally.finished == 5
+    assert tally.ended == 5
 
 
 def test_sizes_and_spans_are_written_for_people():
     assert [size(n) for n in (0, 1023, 1024, 5 * 2**30)] == ["0 B", "1023 B", "1.0 KiB", "5.0 GiB"]
     assert [seconds(s) for s in (0.4, 61, 3700)] == ["0 s", "1 min 1 s", "1 h 1 min"]
-    assert budget("h api", (5, 130.0, 0.0), 100.0) == ("budget h api", "5 left, resets in 30 s")
-    assert budget("h api", (5, 130.0, 160.0), 100.0)[1] == "closed for 1 min 0 s"
+    assert budget((5, 130.0, 0.0), 100.0) == "5 requests left, resets in 30 s"
+    assert budget((5, 130.0, 160.0), 100.0) == "closed for 1 min 0 s"
 
 
 @pytest.mark.parametrize(

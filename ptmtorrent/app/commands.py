@@ -3,18 +3,21 @@
 import asyncio
 import shutil
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from ptmtorrent.app.contents import open_dataset
 from ptmtorrent.app.finish import finish, summary_of
 from ptmtorrent.app.run import Run, plan_rows
 from ptmtorrent.app.session import Held, held
-from ptmtorrent.app.signals import run_stoppably, stoppable
+from ptmtorrent.app.signals import run_stoppably
 from ptmtorrent.console.report import show
-from ptmtorrent.console.standing import status_rows
+from ptmtorrent.console.standing import show_standing, status_rows
 from ptmtorrent.console.summary import UNREACHED
 from ptmtorrent.console.terminal import Console
 from ptmtorrent.errors import NotFoundError, UsageError
@@ -23,11 +26,12 @@ from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.work import Depth
-from ptmtorrent.pipeline.choice import Begin, choose
+from ptmtorrent.pipeline.choice import Begin, Resume, choose
 from ptmtorrent.pipeline.lines import Kind
+from ptmtorrent.query.answer import Answer
 from ptmtorrent.sandbox import serve
 from ptmtorrent.sandbox.generate import generate
-from ptmtorrent.settings import Settings, defaults, load
+from ptmtorrent.settings import Settings, check_name, defaults, load
 from ptmtorrent.store import fsio
 from ptmtorrent.store.root import open_root
 
@@ -36,6 +40,10 @@ SELECT license_spdx AS licence, count(*) AS packages, sum(commits)::BIGINT AS co
 FROM packages LEFT JOIN origins USING (origin_key)
 GROUP BY licence ORDER BY packages DESC, licence
 """
+PLAN_COLUMNS = ("host", "bucket", "requests", "bytes", "inodes", "hours")
+SHOWN_ROWS = 1000
+"""Rows of a table; more than that nobody reads."""
+
 DEMO_KEY = b"ptmtorrent demo: not a secret key"[:32]
 """Pseudonyms of the demo's invented people are the same everywhere."""
 
@@ -86,8 +94,6 @@ def run_passes(context: Context, options: RunOptions) -> int:
     """The commands plan, list, fetch, build and snapshot; returns the exit code."""
     with held(context.root) as here:
         snapshot = _snapshot(context, here, options)
-        if snapshot.finished_at is not None:
-            return _already(context, here, snapshot)
         work = Run(
             here=here,
             settings=context.settings,
@@ -98,6 +104,8 @@ def run_passes(context: Context, options: RunOptions) -> int:
         )
         if options.command == "plan":
             return _plan(context, work)
+        if snapshot.finished_at is not None:
+            return _already(context, here, snapshot)
         _carry_out(context, work, options)
         summary = summary_of(here, snapshot.id, work)
         troubles = here.ledger.reads.troubles(snapshot.seq, state="failed", count=100)
@@ -117,8 +125,7 @@ def _carry_out(context: Context, work: Run, options: RunOptions) -> None:
                 )
             )
         if options.command in ("build", "snapshot"):
-            with stoppable():
-                finish(work)
+            finish(work)
 
 
 def _snapshot(context: Context, here: Held, options: RunOptions) -> Snapshot:
@@ -127,6 +134,8 @@ def _snapshot(context: Context, here: Held, options: RunOptions) -> Snapshot:
     snapshots = here.ledger.reads.snapshots()
     again = options.new or (bool(snapshots) and _wants_another(here, snapshots[-1], options))
     choice = choose(snapshots, day, again=again)
+    if isinstance(choice, Resume) and (options.new or choice.snapshot.as_of != day):
+        context.console.note(f"going on with snapshot {choice.snapshot.id}, which is unfinished")
     if not isinstance(choice, Begin):
         return choice.snapshot
     if options.command in ("fetch", "build", "plan"):
@@ -155,18 +164,15 @@ def _already(context: Context, here: Held, snapshot: Snapshot) -> int:
 
 
 def _plan(context: Context, work: Run) -> int:
-    work.plan()
-    ahead = work.here.ledger.reads.work_ahead(work.snapshot.seq)
-    rows = plan_rows(ahead, _hosts())
+    rows = plan_rows(work.ahead(), _hosts())
     if context.console.as_json:
         for row in rows:
             context.console.record(row)
         return 0
-    columns = ("host", "bucket", "requests", "bytes", "inodes", "hours")
-    context.console.table(
-        f"what snapshot {work.snapshot.id} would still ask for",
-        columns,
-        [[row[column] for column in columns] for row in rows],
+    depth = context.settings.depth.word
+    context.console.result(f"snapshot {work.snapshot.id} would still ask for, at depth {depth}\n")
+    context.console.figures(
+        PLAN_COLUMNS, [[row[column] for column in PLAN_COLUMNS] for row in rows]
     )
     return 0
 
@@ -179,18 +185,16 @@ def status(context: Context) -> int:
         snapshots = ledger.reads.snapshots()
         if not snapshots:
             raise NotFoundError(f"{context.root} has no snapshot yet")
-        rows = status_rows(ledger, snapshots[-1], _hosts())
+        newest = snapshots[-1]
+        rows = status_rows(ledger, newest, _hosts())
+        ahead = sum(items for _, _, items, _ in ledger.reads.work_ahead(newest.seq))
     finally:
         ledger.close()
     if context.console.as_json:
         for row in rows:
             context.console.record(row)
         return 0
-    state = "finished" if snapshots[-1].finished_at else "open"
-    columns = tuple(rows[0]) if rows else ("hub",)
-    context.console.table(
-        f"snapshot {snapshots[-1].id} ({state})", columns, [list(row.values()) for row in rows]
-    )
+    show_standing(context.console, newest, rows, ahead)
     return 0
 
 
@@ -205,8 +209,20 @@ def query(context: Context, options: QueryOptions) -> int:
         elif options.form == "json":
             answer.write_json(sys.stdout)
         else:
-            context.console.table("", answer.columns, answer.rows())
+            _show(context.console, answer)
     return 0
+
+
+def _show(console: Console, answer: Answer) -> None:
+    """An answer as a table, which has to fit into memory; what EXPLAIN draws, as it is drawn."""
+    rows = list(islice(answer.rows(), SHOWN_ROWS + 1))
+    if answer.columns == ("explain_key", "explain_value"):
+        for _, drawing in rows:
+            console.result(str(drawing))
+        return
+    console.table(answer.columns, rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        console.note(f"only the first {SHOWN_ROWS} rows; --csv, --json and --parquet give all")
 
 
 def get(context: Context, package: str, path: str, output: Path | None) -> int:
@@ -214,14 +230,27 @@ def get(context: Context, package: str, path: str, output: Path | None) -> int:
     hub, _, name = package.partition(":")
     if not name:
         raise UsageError(f"write a package as HUB:NAME or HUB:id=PACKAGE_ID, not {package!r}")
+    check_name(hub, context.settings.hubs, "hub")
     with (
         open_dataset(context.root) as dataset,
         dataset.package(hub, name).open(path) as source,
-        output.open("wb") if output is not None else nullcontext(sys.stdout.buffer) as target,
+        _target(output) as target,
     ):
         shutil.copyfileobj(source, target, 1024 * 1024)
         target.flush()
     return 0
+
+
+@contextmanager
+def _target(output: Path | None) -> Iterator[BinaryIO]:
+    """Where bytes go: a file, or stdout. UsageError or FatalError when it takes none."""
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    if not output.parent.is_dir() or output.is_dir():
+        raise UsageError(f"cannot write {output}: not a file in a folder that is there")
+    with fsio.refusals(output), output.open("wb") as file:
+        yield file
 
 
 def sandbox(options: serve.Options) -> int:
@@ -243,7 +272,7 @@ def demo(context: Context, directory: Path) -> int:
         code = run_passes(inner, RunOptions(command="snapshot"))
     if not context.console.as_json:
         context.console.result("")
-        context.console.result(DEMO_QUESTION.strip())
+        context.console.result(DEMO_QUESTION.strip() + "\n")
         query(inner, QueryOptions(sql=DEMO_QUESTION))
         context.console.note(f"ask more: ptmtorrent --root {directory} query 'SELECT ...'")
     return code

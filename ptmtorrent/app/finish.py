@@ -3,7 +3,7 @@
 A process killed before the journal line builds again, and gets the same bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ptmtorrent.app.run import Run
@@ -42,7 +42,7 @@ def finish(run: Run) -> Path:
     history = [shard for name in HISTORY for shard in shards[name]]
     manifest = manifests.build(about, tables_of(previous, shards), history)
     documents.write(here.dataset, manifest)
-    _close(run, manifest, manifests.write(here.dataset, manifest))
+    _close(run, manifest, manifests.write(here.dataset, manifest), build.untold)
     return manifests.path_of(here.dataset, snapshot.id)
 
 
@@ -59,7 +59,7 @@ def _previous(here: Held) -> Manifest | None:
     return manifests.load(here.dataset, done[-1]) if done else None
 
 
-def _close(run: Run, manifest: Manifest, sha256: str) -> None:
+def _close(run: Run, manifest: Manifest, sha256: str, untold: Sequence[str]) -> None:
     """Journal the snapshot and let the ledger know; from here on it is finished."""
     here = run.here
     here.store.flush()
@@ -69,6 +69,7 @@ def _close(run: Run, manifest: Manifest, sha256: str) -> None:
         snapshot=manifest.snapshot,
         manifest=sha256,
         content_sha256=manifest.content_sha256,
+        untold=list(untold),
     )
     here.journal.sync()
     with here.ledger.transaction():
@@ -81,13 +82,14 @@ def summary_of(here: Held, snapshot: str, run: Run | None = None) -> Summary:
     row = next(row for row in reads.snapshots() if row.id == snapshot)
     manifest = manifests.load(here.dataset, snapshot) if row.finished_at else None
     path = manifests.path_of(here.dataset, snapshot)
+    listings, packages = reads.listings(row.seq), reads.package_counts()
     return Summary(
         snapshot=snapshot,
         manifest=str(path) if manifest else None,
-        packages=reads.package_counts(),
+        packages=dict.fromkeys((listing.hub for listing in listings), 0) | packages,
         origins=reads.origin_counts(),
         items=reads.item_counts(row.seq),
-        listings=reads.listings(row.seq),
+        listings=listings,
         rows={name: table.rows for name, table in manifest.tables.items()} if manifest else {},
         blobs=reads.saved_bytes(),
         pack_bytes=reads.pack_bytes(),

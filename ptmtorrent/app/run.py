@@ -43,7 +43,8 @@ class Run:
 
     Attributes:
         tool: name and version, for attempts and manifests.
-        network: requests, refused requests and bytes received, so far.
+        network: requests and refused requests of our own, and all bytes received.
+        git_bytes: bytes received by git.
         limit_reached: whether the byte budget turned something away.
     """
 
@@ -55,6 +56,7 @@ class Run:
     tool: str
     network: tuple[int, int, int] = (0, 0, 0)
     limit_reached: bool = False
+    git_bytes: int = 0
     _began: float = field(default_factory=time.monotonic)
 
     @property
@@ -75,19 +77,27 @@ class Run:
                     await self._fetch(net, retry_failed=retry_failed)
             finally:
                 counts = net.transport.counts
-                self.network = (counts.requests, counts.refused, counts.bytes)
+                self.network = (counts.requests, counts.refused, counts.bytes + self.git_bytes)
 
     def plan(self) -> None:
         """Write down what is to be visited and fetched, without doing it."""
-        number, depth = self.snapshot.seq, self.settings.depth
-        selected = self.settings.selected() if depth > Depth.LISTING else {}
         with self.here.ledger.transaction():
-            for hub, globs in selected.items():
-                self.here.ledger.work.plan_visits(
-                    number, hub, depth=int(depth), top=self.settings.top, globs=globs
-                )
-            if depth >= Depth.FULL:
-                self.here.ledger.work.plan_objects(number)
+            self._plan()
+
+    def _plan(self) -> None:
+        number, depth, work = self.snapshot.seq, self.settings.depth, self.here.ledger.work
+        selected = self.settings.selected() if depth > Depth.LISTING else {}
+        for hub, globs in selected.items():
+            work.plan_visits(number, hub, depth=int(depth), top=self.settings.top, globs=globs)
+        if depth >= Depth.FULL:
+            work.plan_objects(number)
+
+    def ahead(self) -> list[tuple[str, str, int, int]]:
+        """(hub, stage, items, bytes) a fetch would still have to do; nothing is written down."""
+        ledger = self.here.ledger
+        with ledger.transaction(keep=False):
+            self._plan()
+            return ledger.reads.work_ahead(self.snapshot.seq)
 
     async def _list(self, net: Online) -> None:
         self.watch(PassStarted("list"))
@@ -136,6 +146,7 @@ class Run:
         ]
         await self._schedule(net, handlers, lanes)
         self.limit_reached = handlers.budget.was_reached
+        self.git_bytes = handlers.budget.by_git
 
     async def _handlers(self, net: Online) -> Fetching:
         used = await net.recorder.ask(lambda led: led.reads.received_bytes(self.snapshot.seq))
@@ -147,6 +158,7 @@ class Run:
             store=self.here.store,
             recorder=net.recorder,
             budget=ByteBudget(self.settings.max_bytes, used),
+            watch=self.watch,
             visit_origin=net.mirror.visit,
             fetch_object=net.objects.fetch,
         )

@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from ptmtorrent.errors import StoppedError
+from ptmtorrent.errors import CommandError, StoppedError
 
 T = TypeVar("T")
+INTERNAL = 1
+PRECEDENCE = (7, 6, INTERNAL, 11, 4, 2, 5, 8, 3)
+"""Exit codes, the first that applies decides; a signal's (130, 143) comes before all."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -18,7 +22,29 @@ def run_stoppably(work: Coroutine[Any, Any, T]) -> T:
 
     Cancellation reaches every task; only the write of a finished outcome is shielded from it.
     """
-    return asyncio.run(_cancelled_by_signal(work))
+    with _as_before():
+        try:
+            return asyncio.run(_cancelled_by_signal(work))
+        except BaseExceptionGroup as group:
+            raise worst(group) from group
+
+
+def worst(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error of a group that decides how the command ends, in CONTRACT's order."""
+
+    def rank(error: BaseException) -> int:
+        code = error.exit_code if isinstance(error, CommandError) else INTERNAL
+        return PRECEDENCE.index(code) if code in PRECEDENCE else -1
+
+    return min(_leaves(group), key=rank)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for part in error.exceptions:
+        yield from _leaves(part)
 
 
 async def _cancelled_by_signal(work: Coroutine[Any, Any, T]) -> T:
@@ -38,21 +64,52 @@ async def _cancelled_by_signal(work: Coroutine[Any, Any, T]) -> T:
         if caught:
             raise StoppedError(caught[0]) from None
         raise
+    except BaseExceptionGroup as group:
+        raise _gravest(group) from group
     finally:
         for signum in SIGNALS:
             loop.remove_signal_handler(signum)
 
 
+def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What decides when several tasks failed at once: a reason to stop, else a bug, else all."""
+    stopping = group.subgroup(CommandError)
+    found = group if stopping is None else stopping
+    first: BaseException = found
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Around synchronous work that may be cut anywhere: a signal raises StoppedError in it."""
+    """Around synchronous work that may be cut anywhere: a signal raises StoppedError in it.
+
+    So does work that made something else of it (DuckDB makes a RuntimeError).
+    """
+    caught: list[int] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
+        caught.append(signum)
         raise StoppedError(signum)
 
-    before = {signum: signal.signal(signum, stop) for signum in SIGNALS}
+    with _as_before():
+        for signum in SIGNALS:
+            signal.signal(signum, stop)
+        try:
+            yield
+        except Exception as error:
+            if caught and not isinstance(error, CommandError):
+                raise StoppedError(caught[0]) from error
+            raise
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """Whatever the block does, signals are handled afterwards as they were before."""
+    handlers = {signum: signal.getsignal(signum) for signum in SIGNALS}
     try:
         yield
     finally:
-        for signum, handler in before.items():
+        for signum, handler in handlers.items():
             signal.signal(signum, handler)

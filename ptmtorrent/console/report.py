@@ -2,50 +2,74 @@
 
 from collections.abc import Iterator
 
-from ptmtorrent.console.summary import Summary
-from ptmtorrent.console.terminal import Console, seconds, size
+from ptmtorrent.console.summary import EXIT_FAILED, EXIT_LIMIT, Summary
+from ptmtorrent.console.terminal import Console
+from ptmtorrent.console.words import seconds, size
 
 SHOWN = 20
 """Troubles listed one by one."""
+
+TABLES = ("packages", "origins", "commits", "files", "blobs")
+COLUMNS = ("packages", "origins", "done", "postponed", "failed", "skipped")
 
 Trouble = tuple[str, str, str, str, str]
 """(hub, stage, key, state, reason)."""
 
 
 def show(console: Console, summary: Summary, troubles: list[Trouble]) -> None:
-    """The figures of a run on stdout, the list of what failed on stderr."""
+    """The figures of a run on stdout; what failed, and what to do about it, on stderr."""
     if console.as_json:
         console.record(summary.to_json())
-        return
-    columns = ("hub", "packages", "origins", "done", "postponed", "failed", "skipped")
-    hubs = summary.to_json()["hubs"]
-    console.table(
-        f"snapshot {summary.snapshot}",
-        columns,
-        [(hub, *(figures[column] for column in columns[1:])) for hub, figures in hubs.items()],
-    )
-    for name, value in figures_of(summary):
-        console.result(f"{name:<26} {value}")
+    else:
+        _show_figures(console, summary)
     _show_troubles(console, troubles)
-    for listing in summary.unreached:
-        console.note(f"{listing.hub}: the listing ended too early: {listing.reason}; run it again")
+    for sentence in advice(summary):
+        console.note(sentence)
 
 
 def figures_of(summary: Summary) -> Iterator[tuple[str, str]]:
     """Name and value of each figure of a run."""
-    for table in ("packages", "origins", "commits", "files", "blobs"):
-        if table in summary.rows:
-            yield table, f"{summary.rows[table]:,}"
+    if summary.rows:
+        counts = [f"{summary.rows[name]:,} {name}" for name in TABLES if name in summary.rows]
+        yield "rows", ", ".join(counts)
     objects, held, saved = summary.blobs
     requests, refused, received = summary.network
-    yield "bytes stored", f"{size(held + summary.pack_bytes)} ({objects:,} objects, and git packs)"
-    yield "saved by deduplication", size(saved)
-    yield "received", f"{size(received)} in {requests:,} requests, {refused:,} refused"
-    for reason, count in summary.reasons.items():
-        yield f"skipped or failed: {reason}", f"{count:,}"
-    yield "took", seconds(summary.seconds)
+    packs = size(summary.pack_bytes)
+    yield "held", f"{size(held)} in {objects:,} objects, {packs} in git packs"
+    yield "saved", f"{size(saved)} by holding equal objects once"
+    if requests:
+        yield "received", f"{size(received)} in {requests:,} requests, {refused:,} refused"
+        yield "took", seconds(summary.seconds)
+    for state in ("skipped", "failed"):
+        reasons = summary.reasons_of(state)
+        if reasons:
+            yield state, ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
     if summary.manifest:
         yield "manifest", summary.manifest
+
+
+def advice(summary: Summary) -> Iterator[str]:
+    """What did not go well, and what to do."""
+    for listing in summary.unreached:
+        yield f"{listing.hub}: the listing ended too early: {listing.reason}"
+    if summary.unreached:
+        yield "mend that, or wait a while, and run it again"
+    if summary.exit_code == EXIT_LIMIT:
+        yield "the limit of bytes was reached; `snapshot --new` with a higher --max-bytes goes on"
+    if summary.exit_code == EXIT_FAILED:
+        yield "some items failed; `snapshot --retry-failed` tries them again"
+
+
+def _show_figures(console: Console, summary: Summary) -> None:
+    console.result(f"snapshot {summary.snapshot}\n")
+    hubs = summary.to_json()["hubs"]
+    rows = [(hub, *(figures[column] for column in COLUMNS)) for hub, figures in hubs.items()]
+    console.figures(("hub", *COLUMNS), rows)
+    console.result("")
+    for name, value in figures_of(summary):
+        console.result(f"{name:<9} {value}")
+    for name, value in console.budgets():
+        console.result(f"{'budget':<9} {name}: {value}")
 
 
 def _show_troubles(console: Console, troubles: list[Trouble]) -> None:

@@ -1,13 +1,18 @@
 """Where a run stands, a row a hub, from the ledger alone."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from ptmtorrent.console.summary import ENDINGS
+from ptmtorrent.console.terminal import Console
+from ptmtorrent.console.words import size
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
+from ptmtorrent.model.clock import rfc3339
+
+COLUMNS = ("hub", "packages", "origins", *ENDINGS)
 
 
 def status_rows(
@@ -37,6 +42,24 @@ def status_rows(
     return rows
 
 
+def show_standing(
+    console: Console, snapshot: Snapshot, rows: Sequence[Mapping[str, Any]], ahead: int
+) -> None:
+    """The same for people: a table, what is still to do, and what the hubs allow."""
+    to_do = f", {ahead:,} items to do" if ahead else ""
+    state = "finished" if snapshot.finished_at else f"open{to_do}"
+    console.result(f"snapshot {snapshot.id} ({state})\n")
+    figures = [[row[name] for name in COLUMNS] + [size(row["bytes"])] for row in rows]
+    console.figures((*COLUMNS, "received"), figures)
+    for row in rows:
+        if row["budget_left"] is not None:
+            console.result(f"\n{row['hub']}: {row['budget_left']:,} requests left{_until(row)}")
+
+
+def _until(row: Mapping[str, Any]) -> str:
+    return f" until {row['resets_at']}" if row["resets_at"] else ""
+
+
 def _budget(gates: Mapping[str, Any], host: str) -> tuple[int | None, str | None]:
     """The scarcest advertised budget of a host, and when it resets."""
     known = [
@@ -48,4 +71,4 @@ def _budget(gates: Mapping[str, Any], host: str) -> tuple[int | None, str | None
         return None, None
     left, resets_at = min(known, key=lambda pair: pair[0])
     at = None if resets_at is None else datetime.fromtimestamp(resets_at, UTC)
-    return int(left), None if at is None else at.isoformat(timespec="seconds")
+    return int(left), None if at is None else rfc3339(at.replace(microsecond=0))

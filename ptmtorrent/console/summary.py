@@ -1,5 +1,6 @@
 """What a run came to, and the exit code it deserves. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,10 +46,14 @@ class Summary:
     @property
     def reasons(self) -> dict[str, int]:
         """Items skipped or failed, by reason code."""
-        counted: dict[str, int] = {}
+        return self.reasons_of("skipped", "failed")
+
+    def reasons_of(self, *states: str) -> dict[str, int]:
+        """Items in these states, by reason code."""
+        counted: Counter[str] = Counter()
         for count in self.items:
-            if count.state in ("skipped", "failed") and count.reason:
-                counted[count.reason] = counted.get(count.reason, 0) + count.items
+            if count.state in states and count.reason:
+                counted[count.reason] += count.items
         return dict(sorted(counted.items()))
 
     @property

@@ -11,10 +11,14 @@ from ptmtorrent.model.events import (
     PageListed,
     PassStarted,
     TableBuilt,
+    WorkFound,
 )
 
 WINDOW_S = 20.0
 """Rates are over the last so many seconds."""
+
+MARK_EVERY_S = 0.5
+"""So often is a point kept from which a rate is reckoned."""
 
 
 @dataclass(slots=True)
@@ -22,49 +26,59 @@ class Tally:
     """Counts of a run.
 
     Attributes:
+        expected: items of the pass that are known, or None.
+        ended: items of the pass that ended: done, skipped or failed.
+        bytes: received, by ourselves and by git.
         outcomes: (stage, outcome) -> items.
-        reasons: reason code -> items.
         listed: hub -> packages listed.
         budgets: host and bucket -> (requests left, time of reset, closed until).
-        expected: items of the pass that were known when it began, or None.
+        tables: table -> rows written.
     """
 
     pass_name: str = ""
+    pass_began: float = 0.0
     expected: int | None = None
+    ended: int = 0
     bytes: int = 0
-    rows: int = 0
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
     listed: dict[str, int] = field(default_factory=dict)
     budgets: dict[str, tuple[int | None, float | None, float]] = field(default_factory=dict)
+    tables: dict[str, int] = field(default_factory=dict)
     _marks: deque[tuple[float, int, int]] = field(default_factory=deque)
 
     def take(self, event: Event, now: float) -> None:
         """Count an event that happened at ``now`` (seconds, monotonic)."""
         match event:
             case PassStarted(name, items):
-                self.pass_name, self.expected = name, items
+                self.pass_name, self.pass_began = name, now
+                self.expected, self.ended = items, 0
+                self._marks.clear()
+            case WorkFound(items):
+                self.expected = (self.expected or 0) + items
             case PageListed(hub, _, total):
                 self.listed[hub] = total
-            case ItemFinished(stage=stage, outcome=outcome, reason=reason):
-                self.outcomes[stage, outcome] += 1
-                if reason and outcome in ("skipped", "failed"):
-                    self.reasons[reason] += 1
+            case ItemFinished():
+                self._item(event)
             case BytesReceived(_, count):
                 self.bytes += count
             case BudgetChanged(host, bucket, left, resets, closed):
                 reset_at = None if resets is None else now + resets
                 self.budgets[f"{host} {bucket}"] = (left, reset_at, now + closed)
-            case TableBuilt(_, rows, _):
-                self.rows += rows
-        self._marks.append((now, self.bytes, self.finished))
-        while self._marks and self._marks[0][0] < now - WINDOW_S:
-            self._marks.popleft()
+            case TableBuilt(table, rows, _):
+                self.tables[table] = rows
+        self._mark(now)
 
-    @property
-    def finished(self) -> int:
-        """Items that ended: done, skipped or failed."""
-        return sum(n for (_, outcome), n in self.outcomes.items() if outcome != "postponed")
+    def _item(self, event: ItemFinished) -> None:
+        self.outcomes[event.stage, event.outcome] += 1
+        self.ended += event.outcome != "postponed"
+        if event.stage == "visit":  # what git received; nobody else counted it
+            self.bytes += event.bytes
+
+    def _mark(self, now: float) -> None:
+        if not self._marks or now - self._marks[-1][0] >= MARK_EVERY_S:
+            self._marks.append((now, self.bytes, self.ended))
+        while self._marks[0][0] < now - WINDOW_S:
+            self._marks.popleft()
 
     def rates(self, now: float) -> tuple[float, float]:
         """(bytes per second, items per second) over the last seconds."""
@@ -72,14 +86,14 @@ class Tally:
             return 0.0, 0.0
         at, size, items = self._marks[0]
         seconds = max(now - at, 1.0)
-        return (self.bytes - size) / seconds, (self.finished - items) / seconds
+        return (self.bytes - size) / seconds, (self.ended - items) / seconds
 
     def to_go_s(self, now: float) -> float | None:
         """Seconds the rest of the pass should take at this rate, or None when nobody can tell."""
         _, rate = self.rates(now)
         if not self.expected or rate <= 0:
             return None
-        return max(0, self.expected - self.finished) / rate
+        return max(0, self.expected - self.ended) / rate
 
     def of(self, outcome: str) -> int:
         """Items with an outcome, over all stages."""

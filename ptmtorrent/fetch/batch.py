@@ -18,12 +18,14 @@ HEADERS = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
 
 FORBIDDEN_HEADERS = frozenset(
     (
+        "accept-encoding",
         "connection",
         "content-length",
         "cookie",
         "expect",
         "host",
         "proxy-authorization",
+        "proxy-connection",
         "range",
         "te",
         "trailer",
@@ -79,6 +81,18 @@ def action_of(body: bytes, pointer: Pointer) -> Action:
     if not isinstance(href, str) or size != pointer.size:
         raise CorruptError(f"the LFS server says {size} bytes, the pointer {pointer.size}")
     return Action(href, dict(pair for pair in named if _may_send(*pair)))
+
+
+def quota_error(status: int, body: bytes) -> SkipError | None:
+    """The error of a batch that was refused whole because a quota is used up, if it was.
+
+    507 and 509 are the specification's; GitHub says 403 and the word.
+    """
+    message = body[:1000].decode("utf-8", "replace")
+    if status in (507, 509) or (status == 403 and _QUOTA.search(message)):
+        text = f"the LFS quota is used up: {message}"
+        return SkipError(text, SkipReason.LFS_QUOTA, status=status)
+    return None
 
 
 def error_of(error: object) -> ItemError:

@@ -70,11 +70,13 @@ class Git:
             _report(leave, result, url)
         return result
 
-    async def local(self, arguments: Sequence[str], path: Path) -> GitResult:
+    async def local(
+        self, arguments: Sequence[str], path: Path, *, stdin: bytes | None = None
+    ) -> GitResult:
         """Run git on a repository, without any network."""
         limits = GitLimits(deadline_s=self.deadline_s, stdout_bytes=OUTPUT_BYTES)
         command = [*QUICK, f"--git-dir={path}", *arguments]
-        return await run_git(command, cwd=path, limits=limits)
+        return await run_git(command, cwd=path, stdin=stdin, limits=limits)
 
     async def address(self, url: str) -> str:
         """The actual address of a canonical URL, for git's own configuration."""

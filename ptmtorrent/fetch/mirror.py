@@ -17,11 +17,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptmtorrent.errors import CorruptError, SkipError, SkipReason
+from ptmtorrent.errors import CorruptError, FailError, FailReason, SkipError, SkipReason
 from ptmtorrent.fetch.git import Git
 from ptmtorrent.fetch.objects import ForgeOf
-from ptmtorrent.fetch.partial import Limits, Wish, fetch_partly, sent_too_little, sent_too_much
-from ptmtorrent.fetch.quarantine import Quarantine
+from ptmtorrent.fetch.partial import (
+    FILTERED,
+    Limits,
+    Wish,
+    fetch_partly,
+    sent_too_little,
+    sent_too_much,
+)
+from ptmtorrent.fetch.quarantine import Base, Quarantine
+from ptmtorrent.fetch.threads import in_thread
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, NotHeld, Ref, Visit, Wanted
 from ptmtorrent.model.work import Depth, Moved, OriginTask, Visited
@@ -32,8 +40,8 @@ from ptmtorrent.store.base import BlobStore
 
 ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-DETACHED = "refs/detached/HEAD"
-CHUNK = 1024 * 1024
+HEAD_ALONE = "refs/alone/HEAD"
+"""Where a HEAD is put that no branch or tag leads to."""
 
 Keep = Callable[[Path, str, BlobStore], tuple[Wanted, ...]]
 """Lists what a head stands for, putting large files that came in git into the store."""
@@ -89,7 +97,7 @@ class Mirror:
 
     @asynccontextmanager
     async def _quarantine(self) -> AsyncIterator[Quarantine]:
-        quarantine = Quarantine(await asyncio.to_thread(self.store.scratch), self.git)
+        quarantine = Quarantine(await in_thread(self.store.scratch), self.git)
         try:
             await quarantine.prepare()
             yield quarantine
@@ -99,13 +107,16 @@ class Mirror:
     async def _bring_in(
         self, task: OriginTask, advertisement: Advertisement, quarantine: Quarantine
     ) -> Visited:
-        base = task.base if task.base_visit and task.base_visit.is_complete else None
-        if base is not None and task.base_visit is not None:
-            await quarantine.place(self.store, base.packs, task.base_visit)
+        base = self._base(task)
+        if base is not None and base.visit.is_complete:
+            await quarantine.place(base)
         used, not_held = await self._fetch(task, advertisement, quarantine)
         refs = await quarantine.refs()
-        if {name: ref[0] for name, ref in refs.items()} != advertisement.refs:
-            raise CorruptError("the refs that arrived are not those announced", url=task.url)
+        targets = {name: target for name, (target, _, _) in refs.items()}
+        heads = [advertisement.head] if advertisement.head else []
+        if targets != advertisement.refs or len(await quarantine.among(heads)) != len(heads):
+            text = "what arrived is not what was announced (perhaps somebody pushed meanwhile)"
+            raise FailError(text, FailReason.CORRUPT, url=task.url, transient=True)
         visit = Visit(
             url=task.url,
             refs=tuple(Ref(name, *refs[name]) for name in sorted(refs)),
@@ -114,7 +125,12 @@ class Mirror:
             filter=used,
             not_held=not_held,
         )
-        return await self._hold(visit, base if used is None else None, quarantine)
+        return await self._hold(visit, task.base if quarantine.base_packs else None, quarantine)
+
+    def _base(self, task: OriginTask) -> Base | None:
+        if task.base is None or task.base_visit is None:
+            return None
+        return Base(self.store, task.base, task.base_visit)
 
     async def _fetch(
         self, task: OriginTask, advertisement: Advertisement, quarantine: Quarantine
@@ -122,9 +138,7 @@ class Mirror:
         """Fetch, whole if possible; returns the filter used and what is not held."""
         forge = self.forge_of(task.url)
         url = forge.git_url(task.url)
-        specs: tuple[str, ...] = REFSPECS
-        if advertisement.head is not None and advertisement.head_ref is None:
-            specs = (*REFSPECS, f"+HEAD:{DETACHED}")
+        specs = _specs(advertisement)
         arguments = ["--prune", "--", "{url}", *specs]
         result = await self.git.fetch(arguments, quarantine.path, url)
         if result.returncode == 0:
@@ -132,7 +146,8 @@ class Mirror:
         if not sent_too_much(result) and not sent_too_little(result):
             raise explain_git(result, task.url)
         fresh = await self._start_over(quarantine)
-        wish = Wish(url, specs, advertisement.head, whole_head=task.depth >= Depth.FULL)
+        whole_head = task.depth >= Depth.FULL
+        wish = Wish(url, specs, advertisement.head, whole_head, self._base(task))
         return await fetch_partly(fresh, wish, self.limits, result)
 
     async def _start_over(self, quarantine: Quarantine) -> Quarantine:
@@ -145,12 +160,12 @@ class Mirror:
     async def _hold(self, visit: Visit, base: Holding | None, quarantine: Quarantine) -> Visited:
         wanted: tuple[Wanted, ...] = ()
         if visit.head is not None:
-            wanted = await asyncio.to_thread(self.keep, quarantine.path, visit.head, self.store)
+            wanted = await in_thread(self.keep, quarantine.path, visit.head, self.store)
         names, size = list(base.packs if base else ()), base.pack_bytes if base else 0
         for pack in quarantine.packs():
             size += pack.stat().st_size
-            name = await asyncio.to_thread(_sha256_file, pack)
-            await asyncio.to_thread(self.store.adopt, pack, name)
+            name = await in_thread(_sha256_file, pack)
+            await in_thread(self.store.adopt, pack, name)
             names += [name] if name not in names else []
         holding = Holding(
             visit=sha256_of(visit.to_bytes()),
@@ -162,10 +177,18 @@ class Mirror:
         return Visited(visit, holding)
 
 
+def _specs(advertisement: Advertisement) -> tuple[str, ...]:
+    """What is fetched: branches, tags, and HEAD where it names none of these branches."""
+    branch = advertisement.refs.get(advertisement.head_ref or "")
+    if advertisement.head in (None, branch):
+        return REFSPECS
+    return (*REFSPECS, f"+HEAD:{HEAD_ALONE}")
+
+
 def _is_same(task: OriginTask, advertisement: Advertisement) -> bool:
-    """Whether the held visit is what is announced, held deeply enough."""
+    """Whether the held visit is what is announced, held as deeply as it can be had."""
     visit = task.base_visit
-    if visit is None or not (visit.is_complete or task.depth < Depth.FULL):
+    if visit is None or (task.depth >= Depth.FULL and _is_shallow(visit)):
         return False
     held = {ref.name: ref.target for ref in visit.refs}
     return (held, visit.head_ref, visit.head) == (
@@ -173,6 +196,11 @@ def _is_same(task: OriginTask, advertisement: Advertisement) -> bool:
         advertisement.head_ref,
         advertisement.head,
     )
+
+
+def _is_shallow(visit: Visit) -> bool:
+    """Whether blobs of the head were left out that nobody has asked for by id yet."""
+    return any(blob.reason == FILTERED for blob in visit.not_held)
 
 
 def _sha256_file(path: Path) -> str:

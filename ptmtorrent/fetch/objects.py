@@ -6,12 +6,12 @@ git-LFS batch API. A partial left by a killed process is continued: the name dec
 whether the bytes are right, whoever sent the halves.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ptmtorrent.errors import CorruptError, ItemError, SkipError, SkipReason
-from ptmtorrent.fetch.batch import HEADERS, action_of, error_of, request_of
+from ptmtorrent.fetch.batch import HEADERS, action_of, quota_error, request_of
+from ptmtorrent.fetch.threads import in_thread
 from ptmtorrent.model.forge import Forge
 from ptmtorrent.model.oid import Pointer
 from ptmtorrent.model.work import ObjectSource, ObjectTask
@@ -60,17 +60,16 @@ class ObjectFetcher:
         forge = self.forge_of(source.origin)
         url = f"{forge.lfs_url(source.origin)}/objects/batch"
         response = await self.transport.post_json(url, request_of(pointer), headers=HEADERS)
-        if response.status in (507, 509):
-            raise error_of({"code": response.status, "message": "whole request"})
         if response.status != 200:
-            raise forge.explain(url, response.status, response.headers, response.body)
+            quota = quota_error(response.status, response.body)
+            raise quota or forge.explain(url, response.status, response.headers, response.body)
         action = action_of(response.body, pointer)
         return await self._download(pointer, action.href, action.headers, forge)
 
     async def _download(
         self, pointer: Pointer, url: str, headers: Mapping[str, str], forge: Forge
     ) -> int:
-        writer = await asyncio.to_thread(self.store.writer, pointer.sha256, pointer.size)
+        writer = await in_thread(self.store.writer, pointer.sha256, pointer.size)
         try:
             resumed = writer.offset > 0
             try:
@@ -81,7 +80,7 @@ class ObjectFetcher:
             writer.restart()
             return await self._into(writer, url, headers, forge, pointer.size)
         finally:
-            await asyncio.to_thread(writer.close)
+            await in_thread(writer.close)
 
     async def _into(
         self,
@@ -102,9 +101,9 @@ class ObjectFetcher:
                 if stream.start != start:
                     writer.restart()
                 async for chunk in stream.chunks:
-                    await asyncio.to_thread(writer.write, chunk)
+                    await in_thread(writer.write, chunk)
                     received += len(chunk)
-        await asyncio.to_thread(writer.commit)
+        await in_thread(writer.commit)
         return received
 
 

@@ -5,31 +5,40 @@ Two cases, told apart by what git said:
 * *too much*: the pack passed ``max_pack``. Fetched with ``blob:limit``; larger blobs are
   ``filtered`` (at depth ``full``, those of the head are then fetched by id).
 * *too little*: the server fails while it packs. Fetched with ``blob:limit`` and, when that fails
-  too, ``blob:none``; then every missing blob by id, in batches. A batch that fails is halved until
-  the ids that cannot be had are known: ``missing_at_origin``.
+  too, ``blob:none``; then every missing blob by id, those of the head first, until there is more
+  than ``max_pack`` of them: the rest is ``over_limit``.
+
+By id means: what earlier packs hold is taken from them, the rest is asked for in batches. A batch
+that fails is halved until the ids that cannot be had are known: ``missing_at_origin``, or
+``over_limit`` for a blob that alone is larger than ``max_pack``.
 
 Always without haves: a filtered clone whose file shrinks below the limit breaks the next ordinary
 fetch (measured with git 2.39.5). The packs of one visit are then made one.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ptmtorrent.errors import SkipError, SkipReason
-from ptmtorrent.fetch.quarantine import BATCH, Quarantine
+from ptmtorrent.fetch.quarantine import Base, Quarantine
 from ptmtorrent.model.visit import NotHeld
 from ptmtorrent.net.gitproc import GitResult
 from ptmtorrent.net.gitwords import explain_git
 
 REMOTE = "origin"
+FILTERED = "filtered"
+"""Why a blob is not held that nobody has asked for."""
+BATCH = 2000
+"""Objects asked for at once."""
 
-_TOO_LITTLE = (
-    "possible repository corruption on the remote side",
-    "git-pack-objects died with error",
-    "not our ref",
-    "unable to read",
-    "bad object",
+_TOO_LITTLE = re.compile(
+    r"^(?:remote:|fatal: remote error:).*"
+    r"(?:possible repository corruption|git-pack-objects died|not our ref"
+    r"|unable to read|bad object)",
+    re.MULTILINE,
 )
+"""Words of the server; the same words of our own git are about what arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ def sent_too_much(result: GitResult) -> bool:
 
 def sent_too_little(result: GitResult) -> bool:
     """Whether the server could not read its own objects."""
-    return any(words in result.stderr for words in _TOO_LITTLE)
+    return _TOO_LITTLE.search(result.stderr) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,14 @@ class Wish:
         specs: refspecs.
         head: the commit HEAD leads to, or None.
         whole_head: whether every blob of the head is wanted, whatever its size.
+        base: what is held of the origin already, whole or not, or None.
     """
 
     url: str
     specs: tuple[str, ...]
     head: str | None
     whole_head: bool
+    base: Base | None = None
 
 
 async def fetch_partly(
@@ -83,25 +94,31 @@ async def fetch_partly(
         SkipError: even the history alone is larger than ``max_pack``.
         FailError: the server cannot even send the history.
     """
-    url = wish.url
-    await _remember_promisor(quarantine, url)
-    result, used = first, ""
-    for used in (f"blob:limit={limits.blob_limit}", "blob:none"):
-        result = await _fetch(quarantine, [f"--filter={used}", REMOTE, *wish.specs], url)
-        if result.returncode == 0:
-            break
-    if result.returncode:
-        raise explain_git(result, url)
-    if sent_too_much(first):
-        not_held = await _only_head(quarantine, wish)
-        kept: str | None = used
+    await _remember_promisor(quarantine, wish.url)
+    used = await _filtered(quarantine, wish, limits)
+    of_head = [] if wish.head is None else await quarantine.missing_in_tree(wish.head)
+    kept: str | None = used
+    if not sent_too_much(first):
+        kept, every = None, await quarantine.missing("--all")
+        oids = [*of_head, *sorted(set(every) - set(of_head))]
+        not_held = await _by_id(quarantine, wish, oids, most=limits.max_pack)
+    elif wish.whole_head:
+        not_held = await _by_id(quarantine, wish, of_head)
     else:
-        revisions = ["--all"] if wish.head is None else ["--all", wish.head]
-        lost = await _by_id(quarantine, url, await quarantine.missing(*revisions))
-        not_held = tuple(NotHeld(oid, SkipReason.MISSING_AT_ORIGIN) for oid in lost)
-        kept = None
+        not_held = [NotHeld(oid, FILTERED) for oid in of_head]
     await quarantine.repack()
-    return kept, not_held
+    return kept, tuple(sorted(not_held, key=lambda blob: blob.oid))
+
+
+async def _filtered(quarantine: Quarantine, wish: Wish, limits: Limits) -> str:
+    """Fetch all history with the least filter that works; returns that filter."""
+    for used in (f"blob:limit={limits.blob_limit}", "blob:none"):
+        result = await _fetch(quarantine, [f"--filter={used}", REMOTE, *wish.specs], wish.url)
+        if result.returncode == 0:
+            return used
+        if not sent_too_much(result) and not sent_too_little(result):
+            break
+    raise explain_git(result, wish.url)
 
 
 async def _remember_promisor(quarantine: Quarantine, url: str) -> None:
@@ -115,35 +132,37 @@ async def _remember_promisor(quarantine: Quarantine, url: str) -> None:
         await quarantine.local("config", name, value)
 
 
-async def _only_head(quarantine: Quarantine, wish: Wish) -> tuple[NotHeld, ...]:
-    if wish.head is None:
-        return ()
-    missing = await quarantine.missing_in_tree(wish.head)
-    if not wish.whole_head:
-        return tuple(NotHeld(oid, "filtered") for oid in missing)
-    lost = await _by_id(quarantine, wish.url, missing)
-    return tuple(NotHeld(oid, SkipReason.MISSING_AT_ORIGIN) for oid in lost)
-
-
-async def _by_id(quarantine: Quarantine, url: str, oids: Sequence[str]) -> list[str]:
-    """Fetch objects by id; returns those that cannot be had, sorted."""
-    lost: list[str] = []
-    batches = [list(oids[at : at + BATCH]) for at in range(0, len(oids), BATCH)]
+async def _by_id(
+    quarantine: Quarantine, wish: Wish, oids: Sequence[str], *, most: int | None = None
+) -> list[NotHeld]:
+    """Get objects by id, in this order, until there are ``most`` bytes; names the others."""
+    taken = await quarantine.take(wish.base, oids) if wish.base and oids else set()
+    wanted = [oid for oid in oids if oid not in taken]
+    batches = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)][::-1]
+    lacking: list[NotHeld] = []
     while batches:
         batch = batches.pop()
-        result = await _fetch(
-            quarantine, ["--filter=blob:none", "--stdin", REMOTE], url, "\n".join(batch) + "\n"
-        )
-        if result.returncode == 0:
-            continue
-        if not sent_too_little(result):
-            raise explain_git(result, url)
-        if len(batch) == 1:
-            lost += batch
-        else:
+        is_full = most is not None and quarantine.pack_bytes() > most
+        reason = SkipReason.OVER_LIMIT if is_full else await _refusal(quarantine, wish.url, batch)
+        if reason is not None and (is_full or len(batch) == 1):
+            lacking += [NotHeld(oid, reason) for oid in batch]
+        elif reason is not None:
             middle = len(batch) // 2
-            batches += [batch[:middle], batch[middle:]]
-    return sorted(lost)
+            batches += [batch[middle:], batch[:middle]]
+    return lacking
+
+
+async def _refusal(quarantine: Quarantine, url: str, oids: Sequence[str]) -> SkipReason | None:
+    """Fetch objects by id, all or none; why they cannot be had together, or None."""
+    asked = "".join(f"{oid}\n" for oid in oids)
+    result = await _fetch(quarantine, ["--filter=blob:none", "--stdin", REMOTE], url, asked)
+    if result.returncode == 0:
+        return None
+    if sent_too_much(result):
+        return SkipReason.OVER_LIMIT
+    if sent_too_little(result):
+        return SkipReason.MISSING_AT_ORIGIN
+    raise explain_git(result, url)
 
 
 async def _fetch(

@@ -4,20 +4,25 @@ Nothing of it is kept but its packs. Held packs can be placed in it first, with 
 fetched for, so that the server sends only what is new.
 """
 
-import asyncio
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ptmtorrent.errors import CorruptError, IntegrityError
 from ptmtorrent.fetch.git import Git
-from ptmtorrent.model.visit import Ref, Visit
-from ptmtorrent.net.gitproc import GitResult
+from ptmtorrent.fetch.threads import in_thread
+from ptmtorrent.model.visit import Holding, Ref, Visit
 from ptmtorrent.store.base import BlobStore
 
-BATCH = 2000
-"""Objects asked for at once."""
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What is held of an origin already: its newest visit, and the packs that keep it."""
+
+    store: BlobStore
+    holding: Holding
+    visit: Visit
 
 
 @dataclass(slots=True)
@@ -36,28 +41,63 @@ class Quarantine:
     async def prepare(self) -> None:
         """Make it an empty repository."""
         await self.local("init", "--quiet", "--bare", "--template=", ".")
-        (self.path / "objects" / "pack").mkdir(exist_ok=True)
+        self._folder.mkdir(exist_ok=True)
 
-    async def place(self, store: BlobStore, packs: Iterable[str], visit: Visit) -> None:
+    async def place(self, base: Base) -> None:
         """Put held packs in, with the refs of the visit they belong to."""
-        self.base_packs = tuple(packs)
-        folder = self.path / "objects" / "pack"
+        self.base_packs = base.holding.packs
         for name in self.base_packs:
-            target = folder / f"pack-{name[:40]}.pack"
-            await asyncio.to_thread(store.place, name, target)
+            target = self._folder / f"pack-{name[:40]}.pack"
+            await in_thread(base.store.place, name, target)
             result = await self.git.local(["index-pack", str(target)], self.path)
             if result.returncode:
                 raise IntegrityError(
-                    f"the held pack {name} of {visit.url} is not readable: {result.stderr};"
+                    f"the held pack {name} of {base.visit.url} is not readable: {result.stderr};"
                     " run `ptmtorrent verify`"
                 )
-        (self.path / "packed-refs").write_bytes(_packed(visit.refs))
+        (self.path / "packed-refs").write_bytes(_packed(base.visit.refs))
+
+    async def take(self, base: Base, oids: Sequence[str]) -> set[str]:
+        """Copy objects out of held packs, as if the server had sent them; returns which.
+
+        The packs themselves stay outside: what else they hold may be of a history long gone.
+        """
+        shelf = Quarantine(self.path / "shelf", self.git)
+        shelf.path.mkdir()
+        await shelf.prepare()
+        await shelf.place(base)
+        taken = await shelf.among(oids)
+        if taken:
+            prefix, asked = str(self._folder / "pack"), "\n".join(sorted(taken)) + "\n"
+            name = await shelf.local("pack-objects", "-q", prefix, stdin=asked.encode())
+            (self._folder / f"pack-{name.decode().strip()}.promisor").touch()
+        return taken
+
+    async def among(self, oids: Sequence[str]) -> set[str]:
+        """Those of some objects that are here."""
+        asked = "".join(f"{oid}\n" for oid in oids).encode()
+        output = await self.local("cat-file", "--batch-check=%(objectname)", stdin=asked)
+        rows = [line.decode().split(" ") for line in output.splitlines()]
+        return {row[0] for row in rows if len(row) == 1}
 
     async def refs(self) -> dict[str, tuple[str, str, str | None]]:
-        """Full name -> (target, type, commit after peeling or None)."""
-        fields = "%(objectname) %(objecttype) %(*objectname) %(*objecttype) %(refname)"
-        result = await self.local("for-each-ref", f"--format={fields}", "refs/heads", "refs/tags")
-        return {name: value for line in result.splitlines() for name, value in [_ref(line)]}
+        """Full name -> (target, type, commit that tags lead to or None)."""
+        fields = "--format=%(objectname) %(objecttype) %(refname)"
+        output = await self.local("for-each-ref", fields, "refs/heads", "refs/tags")
+        rows = [line.split(b" ", 2) for line in output.splitlines()]
+        commits = await self._commits([target for target, _, _ in rows])
+        return {
+            name.decode("utf-8", "surrogateescape"): (target.decode(), kind.decode(), commit)
+            for (target, kind, name), commit in zip(rows, commits, strict=True)
+        }
+
+    async def _commits(self, oids: Sequence[bytes]) -> list[str | None]:
+        """The commit that each object is, or leads to through any number of tags, or None."""
+        asked = b"".join(oid + b"^{}\n" for oid in oids)
+        fields = "--batch-check=%(objecttype) %(objectname)"
+        output = await self.local("cat-file", fields, stdin=asked)
+        rows = [line.split(b" ") for line in output.splitlines()]
+        return [oid.decode() if kind == b"commit" else None for kind, oid in rows]
 
     async def missing(self, *revisions: str) -> list[str]:
         """Oids of objects that these revisions need and that are not here, sorted."""
@@ -77,28 +117,27 @@ class Quarantine:
     def packs(self) -> list[Path]:
         """Packs that came in by the fetch, by name."""
         placed = {f"pack-{name[:40]}.pack" for name in self.base_packs}
-        found = (self.path / "objects" / "pack").glob("pack-*.pack")
+        found = self._folder.glob("pack-*.pack")
         return sorted(pack for pack in found if pack.name not in placed)
 
-    async def local(self, *args: str) -> bytes:
+    def pack_bytes(self) -> int:
+        """Their size together."""
+        return sum(pack.stat().st_size for pack in self.packs())
+
+    async def local(self, *args: str, stdin: bytes | None = None) -> bytes:
         """Run git here, without any network; its stdout. CorruptError when it fails."""
-        result: GitResult = await self.git.local(args, self.path)
+        result = await self.git.local(args, self.path, stdin=stdin)
         if result.returncode:
             raise CorruptError(f"git {args[0]} failed on what was fetched: {result.stderr}")
         return result.stdout
 
     async def remove(self) -> None:
         """Remove it with everything in it."""
-        await asyncio.to_thread(shutil.rmtree, self.path, True)
+        await in_thread(shutil.rmtree, self.path, True)
 
-
-def _ref(line: bytes) -> tuple[str, tuple[str, str, str | None]]:
-    target, kind, peeled, peeled_kind, name = line.split(b" ", 4)
-    commit = target if kind == b"commit" else peeled if peeled_kind == b"commit" else b""
-    return (
-        name.decode("utf-8", "surrogateescape"),
-        (target.decode(), kind.decode(), commit.decode() or None),
-    )
+    @property
+    def _folder(self) -> Path:
+        return self.path / "objects" / "pack"
 
 
 def _packed(refs: Sequence[Ref]) -> bytes:

@@ -115,9 +115,12 @@ class HuggingFaceForge:
         return f"{origin}/resolve/{quote(revision, safe='')}/{escaped}"
 
     def origin_of(self, git_url: str) -> str:
-        """The origin behind a git URL."""
-        path = urlsplit(git_url).path.removesuffix("/info/refs").removesuffix(".git")
-        return f"{BASE}{path}"
+        """The origin behind a git URL; CorruptError when it is none of this host."""
+        parts = urlsplit(git_url)
+        name = parts.path.removesuffix("/info/refs").removesuffix(".git").strip("/")
+        if f"{parts.scheme}://{parts.netloc}" != BASE or not _is_repo_id(name):
+            raise CorruptError("a redirect to something that is no repository", url=git_url)
+        return f"{BASE}/{name}"
 
     def explain(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> ItemError:
         """Tell gated, disabled, missing and a wrong token apart."""
@@ -127,7 +130,7 @@ class HuggingFaceForge:
         if reason is not None:
             return SkipError(f"{reason}: {message}", reason, url=url, status=status)
         if status in (401, 403):
-            text = f"the access token was not accepted: {message}"
+            text = f"the access token (HF_TOKEN, or a login) was not accepted: {message}"
             return FailError(text, FailReason.REFUSED, url=url, status=status)
         return CorruptError(f"unexpected answer {status}: {message}", url=url, status=status)
 
@@ -158,7 +161,8 @@ class HuggingFace:
     def first_cursor(self, scope: Scope) -> str:
         """Newest first; a glob with a literal owner becomes the hub's own filter."""
         query = {"sort": "createdAt", "direction": "-1"}
-        query["limit"] = str(min(PAGE, scope.limit or PAGE))
+        whole_pages = scope.limit is None or scope.globs
+        query["limit"] = str(PAGE if whole_pages else min(PAGE, scope.limit or PAGE))
         owners = {glob.split("/")[0] for glob in scope.globs if "/" in glob}
         if len(owners) == 1 and all("/" in glob for glob in scope.globs):
             owner = owners.pop()

@@ -22,6 +22,7 @@ INSERT INTO pages (snapshot, hub, sha256, received_at) VALUES (:snapshot, :hub, 
 
 -- name: advance_listing
 UPDATE listings SET
+    scope = :scope,
     listed = listed + :listed,
     unparsed = unparsed + :unparsed,
     first_page_at = coalesce(first_page_at, :at),
@@ -81,6 +82,23 @@ ON CONFLICT (origin, snapshot) DO UPDATE SET visit = excluded.visit, holding = e
 -- name: count_commits
 UPDATE visits SET commits = :commits WHERE origin = :origin AND visit = :visit
 
+-- name: forget_lost
+DELETE FROM lost WHERE origin = :origin
+
+-- name: add_lost
+INSERT INTO lost (origin, oid) VALUES (:origin, :oid)
+
+-- A finished snapshot tells of the newest visit of every origin that is named, but for those
+-- whose facts could not be read.
+-- name: mark_told
+UPDATE visits SET told = (SELECT seq FROM snapshots WHERE id = :id)
+WHERE told IS NULL
+    AND origin IN (SELECT origin FROM named)
+    AND visit = (SELECT o.visit FROM origins AS o WHERE o.id = visits.origin)
+    AND origin NOT IN (
+        SELECT o.id FROM origins AS o JOIN json_each(:untold) AS u ON u.value = o.url
+    )
+
 -- name: clear_wanted
 DELETE FROM wanted WHERE origin = :origin
 
@@ -101,3 +119,11 @@ INSERT INTO items (stage, key, hub, snapshot, state, reason)
 VALUES (:stage, :key, :hub, :snapshot, :state, :reason)
 ON CONFLICT (stage, key) DO UPDATE SET
     snapshot = excluded.snapshot, state = excluded.state, reason = excluded.reason, not_before = 0
+
+-- An origin that a redirect led to is visited in its turn.
+-- name: plan_visit
+INSERT INTO items (stage, key, hub, snapshot, state) VALUES ('visit', :key, :hub, :snapshot, 'todo')
+ON CONFLICT (stage, key) DO UPDATE SET
+    snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
+    bytes = 0
+WHERE items.snapshot <> excluded.snapshot

@@ -5,6 +5,7 @@ Three faces share one connection: ``roots`` takes journal lines in, ``work`` pla
 closes items, ``reads`` answers questions. Not thread-safe: callers keep to one thread.
 """
 
+import fnmatch
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class Ledger:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA busy_timeout = 10000")
+            connection.create_function("name_matches", 2, fnmatch.fnmatchcase, deterministic=True)
             _create_or_check(connection, path)
         return cls(connection, path)
 
@@ -66,8 +68,11 @@ class Ledger:
         return cls(connection, path)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside is committed together, durably, or not at all."""
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """Everything inside is committed together, durably, or not at all.
+
+        Not to ``keep`` it takes everything back at the end: for asking what would come of it.
+        """
         with _translated(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -75,7 +80,7 @@ class Ledger:
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT" if keep else "ROLLBACK")
 
     def close(self) -> None:
         """Fold the write-ahead log in and let go."""

@@ -46,12 +46,13 @@ JOIN origins AS o ON o.id = n.origin
 LEFT JOIN items AS i ON i.stage = 'visit' AND i.key = o.url
 ORDER BY o.key
 
--- The visits of an origin that finished snapshots were built from, oldest first.
--- name: built_visits
-SELECT DISTINCT v.visit, v.holding FROM visits AS v
-JOIN snapshots AS s ON s.seq = v.snapshot
-WHERE v.origin = :origin AND s.finished_at IS NOT NULL AND s.seq <> :snapshot
-ORDER BY v.snapshot
+-- The visits of an origin whose facts finished snapshots tell, oldest first.
+-- name: told_visits
+SELECT visit, holding FROM visits
+WHERE origin = :origin AND told IS NOT NULL ORDER BY snapshot
+
+-- name: lost_commits
+SELECT oid FROM lost WHERE origin = :origin ORDER BY oid
 
 -- name: commit_count
 SELECT commits FROM visits

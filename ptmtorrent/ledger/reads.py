@@ -40,9 +40,13 @@ class Reads:
         """All origins by key."""
         return self._stream(OriginRow, "origins")
 
-    def built_visits(self, origin: int, snapshot: int) -> list[tuple[str, str]]:
-        """(visit, holding) of an origin that earlier finished snapshots were built from."""
-        return list(self._run("built_visits", origin=origin, snapshot=snapshot))
+    def told_visits(self, origin: int) -> list[tuple[str, str]]:
+        """(visit, holding) of an origin whose facts finished snapshots tell, oldest first."""
+        return list(self._run("told_visits", origin=origin))
+
+    def lost_commits(self, origin: int) -> list[str]:
+        """Commits that the newest told visit of an origin no longer reaches."""
+        return [oid for (oid,) in self._run("lost_commits", origin=origin)]
 
     def commit_count(self, origin: int, visit: str) -> int | None:
         """Commits reachable in a visit, if they were counted before."""

@@ -6,7 +6,7 @@ ledger that is lost comes back as it was. The caller has read the blobs that a l
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from ptmtorrent.errors import SkipReason
@@ -18,6 +18,14 @@ from ptmtorrent.model.work import Stage
 
 SQL = statements("apply.sql")
 
+ASKED: dict[str, PackageStatus] = {
+    SkipReason.GONE: PackageStatus.GONE,
+    SkipReason.GATED: PackageStatus.GATED,
+    SkipReason.PRIVATE: PackageStatus.PRIVATE,
+    SkipReason.DISABLED: PackageStatus.DISABLED,
+}
+"""What a package is when its hub, asked for it, answers so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLine:
@@ -28,6 +36,7 @@ class PageLine:
         packages: (index in the page, package) of the records that count.
         unparsed: how many records of the page could not be read.
         is_answer: whether it answers a question, and so does not advance the listing.
+        scope: what the listing covers, as canonical JSON.
     """
 
     snapshot: int
@@ -38,6 +47,7 @@ class PageLine:
     packages: tuple[tuple[int, Package], ...]
     unparsed: int
     is_answer: bool
+    scope: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +93,12 @@ class Roots:
         assert number is not None  # noqa: S101  # an INSERT that succeeded has a row id
         return number
 
-    def finish(self, snapshot_id: str, manifest: str, at: str) -> None:
-        """A snapshot's manifest is written."""
+    def finish(
+        self, snapshot_id: str, manifest: str, at: str, *, untold: Sequence[str] = ()
+    ) -> None:
+        """A snapshot's manifest is written; ``untold`` are origins without their new facts."""
         self._run("finish_snapshot", id=snapshot_id, manifest=manifest, at=at)
+        self._run("mark_told", id=snapshot_id, untold=json.dumps(list(untold)))
 
     def page(self, line: PageLine) -> None:
         """A page and its packages; a listing's page and its next cursor go together."""
@@ -104,6 +117,7 @@ class Roots:
                 unparsed=line.unparsed,
                 at=line.at,
                 next_cursor=line.next_cursor,
+                scope=line.scope,
             )
 
     def listing(
@@ -144,23 +158,27 @@ class Roots:
             self._run("add_wanted", origin=origin, path=path, sha256=blob.sha256)
         self.settle(Verdict(line.snapshot, line.hub, Stage.VISIT, line.visit.url, "done"))
 
-    def counted(self, origin: int, visit: str, commits: int) -> None:
-        """How many commits a visit reaches; kept so that no build counts them twice."""
+    def counted(self, origin: int, visit: str, commits: int, lost: Iterable[str]) -> None:
+        """How many commits a visit reaches, and which it lost; so that no build asks twice."""
         self._run("count_commits", origin=origin, visit=visit, commits=commits)
+        self._run("forget_lost", origin=origin)
+        for oid in lost:
+            self._run("add_lost", origin=origin, oid=oid)
 
     def moved(self, snapshot: int, hub: str, url: str, target: str) -> None:
         """An origin is now to be found at ``target``, which is to be visited."""
         here, there = self._origin(url, hub), self._origin(target, hub)
         self._run("move_origin", id=here, target=there)
         self._run("set_predecessor", id=there, predecessor=here)
+        self._run("plan_visit", snapshot=snapshot, hub=hub, key=target)
         self.settle(Verdict(snapshot, hub, Stage.VISIT, url, "done"))
 
     def settle(self, verdict: Verdict) -> None:
         """An item's final word."""
         self._run("settle", **asdict(verdict))
-        if verdict.stage == Stage.ASK and verdict.reason == SkipReason.GONE:
+        if verdict.stage == Stage.ASK and verdict.reason in ASKED:
             package_id = verdict.key.removeprefix(f"{verdict.hub}:")
-            status = PackageStatus.GONE
+            status = ASKED[verdict.reason]
             self._run("set_status", hub=verdict.hub, package_id=package_id, status=status)
 
     def hold(self, objects: Iterable[str]) -> None:

@@ -91,7 +91,15 @@ CREATE TABLE visits (
     visit TEXT NOT NULL,
     holding TEXT NOT NULL,
     commits INTEGER,                       -- reachable ones, once the build has counted them
+    told INTEGER REFERENCES snapshots (seq), -- the finished one whose facts tell of it, or NULL
     PRIMARY KEY (origin, snapshot)
+) STRICT, WITHOUT ROWID;
+
+-- Commits that earlier told visits of an origin reach and its newest told visit does not.
+CREATE TABLE lost (
+    origin INTEGER NOT NULL REFERENCES origins (id),
+    oid TEXT NOT NULL,
+    PRIMARY KEY (origin, oid)
 ) STRICT, WITHOUT ROWID;
 
 -- Blobs that heads stand for: LFS objects, and large files kept in git.
@@ -125,7 +133,7 @@ CREATE TABLE items (
     bytes INTEGER NOT NULL DEFAULT 0,      -- received for it in this snapshot
     UNIQUE (stage, key)
 ) STRICT;
-CREATE INDEX items_due ON items (stage, state, not_before, id);
+CREATE INDEX items_due ON items (stage, snapshot, state, not_before, id);
 
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,

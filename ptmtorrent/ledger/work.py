@@ -61,13 +61,11 @@ class Work:
             globs=json.dumps(list(globs)),
         ).rowcount
 
-    def plan_visit(self, snapshot: int, hub: str, url: str) -> None:
-        """Visit one origin more."""
-        self._run("plan_visit", snapshot=snapshot, hub=hub, key=url)
-
     def plan_objects(self, snapshot: int, origin: str | None = None) -> int:
         """Fetch the objects that visited heads stand for (those of one origin, or of all)."""
-        return self._run("plan_objects", snapshot=snapshot, origin=origin).rowcount
+        if origin is None:
+            return self._run("plan_objects", snapshot=snapshot).rowcount
+        return self._run("plan_objects_of", snapshot=snapshot, origin=origin).rowcount
 
     def release(self) -> None:
         """What a killed process had leased is free again."""

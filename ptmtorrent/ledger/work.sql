@@ -12,15 +12,17 @@ ON CONFLICT (stage, key) DO UPDATE SET
 WHERE items.snapshot <> excluded.snapshot
 
 -- Origins of the packages this snapshot listed: the most downloaded first, at most `top` a hub.
--- An origin whose hub says nothing changed since it was visited (deep enough) is done at once.
+-- An origin whose hub says nothing changed since it was visited (deep enough) is done at once;
+-- one that is wanted deeper than it was visited in this snapshot is to be done again.
 -- name: plan_visits
-INSERT INTO items (stage, key, hub, snapshot, state)
+INSERT INTO items (stage, key, hub, snapshot, state, reason)
 SELECT
     'visit', o.url, o.hub, :snapshot,
     CASE WHEN
         o.visit IS NOT NULL AND chosen.fingerprint IS NOT NULL
         AND o.fingerprint = chosen.fingerprint AND (o.is_complete OR o.depth >= :depth)
-    THEN 'done' ELSE 'todo' END
+    THEN 'done' ELSE 'todo' END,
+    CASE WHEN o.visit IS NOT NULL AND NOT o.is_complete AND o.depth < :depth THEN 'deeper' END
 FROM (
     SELECT origin, min(fingerprint) AS fingerprint, min(rank) AS rank
     FROM (
@@ -29,7 +31,7 @@ FROM (
         FROM packages AS p
         WHERE p.hub = :hub AND p.last_seen = :snapshot AND p.origin IS NOT NULL
             AND (:globs = '[]'
-                OR EXISTS (SELECT 1 FROM json_each(:globs) WHERE p.name GLOB value))
+                OR EXISTS (SELECT 1 FROM json_each(:globs) WHERE name_matches(p.name, value)))
     )
     WHERE rank <= :top
     GROUP BY origin
@@ -39,8 +41,9 @@ WHERE TRUE
 ORDER BY chosen.rank
 ON CONFLICT (stage, key) DO UPDATE SET
     snapshot = excluded.snapshot, state = excluded.state, reason = NULL, attempts = 0,
-    not_before = 0, bytes = 0
+    not_before = 0, bytes = CASE items.snapshot WHEN excluded.snapshot THEN items.bytes ELSE 0 END
 WHERE items.snapshot <> excluded.snapshot
+    OR (items.state = 'done' AND excluded.reason = 'deeper')
 
 -- LFS objects of the heads of this snapshot's origins that are not held yet.
 -- name: plan_objects
@@ -51,7 +54,6 @@ JOIN origins AS o ON v.key = o.url
 JOIN wanted ON wanted.origin = o.id
 JOIN objects ON objects.sha256 = wanted.sha256
 WHERE v.stage = 'visit' AND v.snapshot = :snapshot AND v.state = 'done' AND NOT objects.held
-    AND (:origin IS NULL OR o.url = :origin)
 GROUP BY objects.sha256
 ORDER BY min(v.id), objects.sha256
 ON CONFLICT (stage, key) DO UPDATE SET
@@ -59,28 +61,46 @@ ON CONFLICT (stage, key) DO UPDATE SET
     bytes = 0
 WHERE items.snapshot <> excluded.snapshot
 
--- name: plan_visit
-INSERT INTO items (stage, key, hub, snapshot, state) VALUES ('visit', :key, :hub, :snapshot, 'todo')
+-- The same for one origin, right after its visit.
+-- name: plan_objects_of
+INSERT INTO items (stage, key, hub, snapshot, state)
+SELECT DISTINCT 'object', objects.sha256, o.hub, :snapshot, 'todo'
+FROM origins AS o
+JOIN wanted ON wanted.origin = o.id
+JOIN objects ON objects.sha256 = wanted.sha256
+WHERE o.url = :origin AND NOT objects.held
+ORDER BY objects.sha256
 ON CONFLICT (stage, key) DO UPDATE SET
     snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
     bytes = 0
 WHERE items.snapshot <> excluded.snapshot
 
--- Whatever a killed process had in hand is free again.
+-- Whatever a killed process had in hand is free again, and was no attempt.
 -- name: release
-UPDATE items SET state = 'todo' WHERE state = 'leased'
+UPDATE items SET state = 'todo', attempts = max(attempts - 1, 0), not_before = 0
+WHERE state = 'leased'
 
 -- name: retry_failed
 UPDATE items SET state = 'todo', reason = NULL, attempts = 0, not_before = 0
 WHERE state = 'failed' AND snapshot = :snapshot
 
+-- What was postponed and is due goes before what nobody tried.
 -- name: lease
 UPDATE items SET state = 'leased', attempts = attempts + 1
 WHERE id IN (
-    SELECT id FROM items
-    WHERE stage = :stage AND state IN ('todo', 'postponed') AND not_before <= :now
-        AND snapshot = :snapshot
-    ORDER BY state DESC, not_before, id LIMIT :count
+    SELECT id FROM (
+        SELECT id FROM items
+        WHERE stage = :stage AND snapshot = :snapshot AND state = 'postponed'
+            AND not_before <= :now
+        ORDER BY not_before, id LIMIT :count
+    )
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM items
+        WHERE stage = :stage AND snapshot = :snapshot AND state = 'todo'
+        ORDER BY not_before, id LIMIT :count
+    )
+    LIMIT :count
 )
 RETURNING id, stage, key, hub, attempts
 

@@ -22,6 +22,13 @@ class PassStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkFound:
+    """The pass has so many items more to work on than was known."""
+
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class ItemFinished:
     """An item ended (or was put off) in an outcome."""
 
@@ -76,6 +83,13 @@ class Notice:
 
 
 Event = (
-    PageListed | PassStarted | ItemFinished | BytesReceived | BudgetChanged | TableBuilt | Notice
+    PageListed
+    | PassStarted
+    | WorkFound
+    | ItemFinished
+    | BytesReceived
+    | BudgetChanged
+    | TableBuilt
+    | Notice
 )
 Watcher = Callable[[Event], None]

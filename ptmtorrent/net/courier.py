@@ -27,6 +27,9 @@ from ptmtorrent.policy.backoff import RetryPolicy
 from ptmtorrent.policy.ratelimit import Advice, is_refusal, parse_advice
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_USED_UP = (507, 509)
+"""Statuses of the git-LFS batch API that no waiting mends: storage or bandwidth is used up."""
+
 _SECONDARY_WAIT_S = 60.0
 """GitHub asks for at least a minute after a refusal in words only."""
 
@@ -173,7 +176,8 @@ class Courier:
         """Raise what the status alone tells: a refusal, a server error."""
         if is_refusal(arrival.status, arrival.advice):
             raise self.refused(arrival)
-        if arrival.status >= 500 or arrival.status == 408:
+        has_failed = arrival.status >= 500 and arrival.status not in _USED_UP
+        if has_failed or arrival.status == 408:
             arrival.leave.failed()
             where = safe_url(arrival.url)
             message = f"the server answered {arrival.status}: {where}"

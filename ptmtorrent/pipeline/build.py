@@ -24,6 +24,7 @@ from ptmtorrent.ledger.rows import OriginRow, PackageRow, Snapshot
 from ptmtorrent.model.clock import parse_rfc3339
 from ptmtorrent.model.events import Notice, TableBuilt, Watcher
 from ptmtorrent.model.key import origin_key, package_key
+from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.package import Package
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.pipeline.intake import Parser, read_page
@@ -42,7 +43,11 @@ COUNTS_AT_ONCE = 1000
 
 @dataclass(slots=True)
 class Build:
-    """Builds the tables of one snapshot."""
+    """Builds the tables of one snapshot.
+
+    Attributes:
+        untold: after ``run``: origins whose new facts could not be read.
+    """
 
     ledger: Ledger
     store: BlobStore
@@ -52,7 +57,8 @@ class Build:
     privacy_key: bytes
     watch: Watcher
     _shards: dict[str, tuple[Shard, ...]] = field(default_factory=dict)
-    _counted: list[tuple[int, str, int]] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
+    _counted: list[tuple[int, str, int, list[str]]] = field(default_factory=list)
 
     def run(self) -> Mapping[str, tuple[Shard, ...]]:
         """Write all tables; returns the shards of each, new ones only."""
@@ -128,49 +134,57 @@ class Build:
             return
         visit = Visit.from_bytes(self.store.read(row.visit))
         holding = Holding.from_bytes(self.store.read(row.holding))
-        built = self.ledger.reads.built_visits(row.id, self.snapshot.seq)
-        commits_held = self.ledger.reads.commit_count(row.id, row.visit)
-        if commits_held is None or {name for name, _ in built} != {row.visit}:
+        told = self.ledger.reads.told_visits(row.id)
+        count = self.ledger.reads.commit_count(row.id, row.visit)
+        if count is not None and row.visit in {name for name, _ in told}:
+            lost = self.ledger.reads.lost_commits(row.id)
+        else:
             try:
-                commits_held = self._facts(visit, holding, built, writers)
-                self._count(row.id, row.visit, commits_held)
+                count, lost = self._tell(row.id, visit, holding, told, writers)
             except (SkipError, FailError) as error:
-                row = replace(row, reason=error.reason)
-                self.watch(Notice(f"{row.url}: facts are missing: {error.reason}: {error}"))
-        writers["origins"].write([origin_row(row, visit, holding, commits_held)])
+                row, count, lost = replace(row, reason=error.reason), None, []
+                self.untold.append(row.url)
+                self.watch(Notice(f"{row.url}: its facts are missing: {error.reason}: {error}"))
+        writers["origins"].write([origin_row(row, visit, holding, count)])
         writers["refs"].write(ref_rows(visit))
+        writers["unreachable"].write(lost_row(visit.url, oid) for oid in lost)
 
-    def _count(self, origin: int, visit: str, commits_held: int) -> None:
-        self._counted.append((origin, visit, commits_held))
+    def _tell(
+        self,
+        origin: int,
+        visit: Visit,
+        holding: Holding,
+        told: Sequence[tuple[str, str]],
+        writers: Mapping[str, ShardWriter],
+    ) -> tuple[int, list[str]]:
+        """Write the facts no earlier visit told; returns (commits reachable, commits lost).
+
+        All or none: the rows of one origin are complete before the first is written, so an
+        origin that cannot be read costs itself and is told whole by a later snapshot.
+        """
+        earlier = [
+            (Visit.from_bytes(self.store.read(v)), Holding.from_bytes(self.store.read(h)))
+            for v, h in told
+        ]
+        with workbench(self.store, visit, holding, earlier) as view:
+            rows = {
+                "commits": list(commits(view, self.privacy_key)),
+                "files": list(files(view, self.store, self.ledger.reads.object_reason)),
+            }
+            lost = [row["oid"] for row in unreachable(view)]
+            count = commit_count(view)
+        for name, facts in rows.items():
+            writers[name].write(facts)
+        self._counted.append((origin, sha256_of(visit.to_bytes()), count, lost))
         if len(self._counted) >= COUNTS_AT_ONCE:
             self._keep_counts()
+        return count, lost
 
     def _keep_counts(self) -> None:
         with self.ledger.transaction():
             for counted in self._counted:
                 self.ledger.roots.counted(*counted)
         self._counted.clear()
-
-    def _facts(
-        self,
-        visit: Visit,
-        holding: Holding,
-        built: Sequence[tuple[str, str]],
-        writers: Mapping[str, ShardWriter],
-    ) -> int:
-        """Write what is new since the visits built before; returns the commits reachable now.
-
-        SkipError and FailError cost this origin its remaining facts, and nothing else.
-        """
-        earlier = [
-            (Visit.from_bytes(self.store.read(v)), Holding.from_bytes(self.store.read(h)))
-            for v, h in built
-        ]
-        with workbench(self.store, visit, holding, earlier) as view:
-            writers["unreachable"].write(unreachable(view))
-            writers["commits"].write(commits(view, self.privacy_key))
-            writers["files"].write(files(view, self.store, self.ledger.reads.object_reason))
-            return commit_count(view)
 
 
 def package_row(row: PackageRow, package: Package) -> Row:
@@ -248,6 +262,11 @@ def ref_rows(visit: Visit) -> Iterator[Row]:
             "kind": ref.kind,
             "commit": ref.commit,
         }
+
+
+def lost_row(url: str, oid: str) -> Row:
+    """A row of ``unreachable``."""
+    return {"origin_key": origin_key(url), "origin": url, "oid": oid}
 
 
 def _depth(row: PackageRow) -> str:

@@ -12,6 +12,7 @@ from ptmtorrent.hubs.base import Hub
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Item
 from ptmtorrent.ledger.work import OriginPlan
+from ptmtorrent.model.events import Watcher, WorkFound
 from ptmtorrent.model.package import Answer, AnswerKind
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import (
@@ -38,11 +39,12 @@ class ByteBudget:
     """How many bytes a run may still receive; None for no limit.
 
     Objects are reserved by their announced size before they are asked for; packs, whose size
-    nobody announces, are counted when they have arrived.
+    nobody announces, are counted when they have arrived; ``by_git`` is what came in packs.
     """
 
     limit: int | None
     used: int = 0
+    by_git: int = 0
     was_reached: bool = False
 
     def reserve(self, size: int) -> None:
@@ -51,6 +53,10 @@ class ByteBudget:
             self.was_reached = True
             raise SkipError(f"more than the limit of {self.limit} bytes", SkipReason.OVER_LIMIT)
         self.used += size
+
+    def give_back(self, size: int) -> None:
+        """What was reserved did not come."""
+        self.used -= size
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class Fetching:
     store: BlobStore
     recorder: Recorder
     budget: ByteBudget
+    watch: Watcher
     visit_origin: VisitOrigin
     fetch_object: FetchObject
 
@@ -87,11 +94,9 @@ class Fetching:
         except SkipError as error:
             raise as_listed(error, plan.status) from error
         if isinstance(result, Moved):
-            return Found(
-                Done(result),
-                [self._line(Kind.MOVED, item, origin=item.key, to=result.to)],
-                [self._plan_visit(item.hub, result.to)],
-            )
+            self.watch(WorkFound(1))
+            line = self._line(Kind.MOVED, item, origin=item.key, to=result.to)
+            return Found(Done(result), [line])
         return self._visited(item, plan, task, result)
 
     async def fetch(self, item: Item) -> Found:
@@ -102,10 +107,18 @@ class Fetching:
             return ObjectTask(item.key, size, ledger.work.object_sources(item.key))
 
         task = await self.recorder.ask(task_of)
+        received = 0
         if not self.store.has(task.sha256):
-            self.budget.reserve(task.size)
-        received = await self.fetch_object(task)
+            received = await self._within_budget(task)
         return Found(changes=[lambda ledger: ledger.roots.hold([item.key])], bytes=received)
+
+    async def _within_budget(self, task: ObjectTask) -> int:
+        self.budget.reserve(task.size)
+        try:
+            return await self.fetch_object(task)
+        except ItemError:
+            self.budget.give_back(task.size)
+            raise
 
     def refused(self, item: Item, error: ItemError) -> Sequence[Line]:
         """A final "no" is journalled when it is the world's answer."""
@@ -136,6 +149,7 @@ class Fetching:
         if task.base is not None and set(task.base.packs) <= set(found.holding.packs):
             received -= task.base.pack_bytes
         self.budget.used += received
+        self.budget.by_git += received
         line = self._line(
             Kind.VISIT,
             item,
@@ -146,7 +160,7 @@ class Fetching:
         )
         changes: list[Change] = [self._find_held(found.holding)]
         if self.depth >= Depth.FULL:
-            changes.append(lambda ledger: ledger.work.plan_objects(self.number, origin=item.key))
+            changes.append(self._plan_objects(item.key))
         return Found(Done(found), [line], changes, bytes=received)
 
     def _find_held(self, holding: Holding) -> Change:
@@ -154,8 +168,11 @@ class Fetching:
         held = [blob.sha256 for blob in holding.wanted if self.store.has(blob.sha256)]
         return lambda ledger: ledger.roots.hold(held)
 
-    def _plan_visit(self, hub: str, url: str) -> Change:
-        return lambda ledger: ledger.work.plan_visit(self.number, hub, url)
+    def _plan_objects(self, origin: str) -> Change:
+        def plan(ledger: Ledger) -> None:
+            self.watch(WorkFound(ledger.work.plan_objects(self.number, origin=origin)))
+
+        return plan
 
     def _line(self, kind: Kind, item: Item, **payload: object) -> Line:
         return Line(kind, {"snapshot": self.snapshot_id, "hub": item.hub, **payload})

@@ -45,9 +45,9 @@ class Intake:
         when the ledger has seen lines that this journal does not have.
         """
         applied, digest = self._ledger.reads.position()
-        if applied > journal.head.n:
+        if applied and _digest_at(journal, applied) != digest:
             raise IntegrityError(
-                f"the ledger knows {applied} journal lines, the journal has {journal.head.n}:"
+                f"the ledger knows journal line {applied} as another than the journal has it:"
                 " they belong to different roots; move the ledger away, and it is rebuilt"
             )
         taken = 0
@@ -87,7 +87,10 @@ class Intake:
             case Kind.ANSWER:
                 self._ledger.roots.settle(self._verdict(payload))
             case Kind.SNAPSHOT:
-                self._ledger.roots.finish(payload["snapshot"], payload["manifest"], at)
+                untold = payload.get("untold", ())
+                self._ledger.roots.finish(
+                    payload["snapshot"], payload["manifest"], at, untold=untold
+                )
 
     def _page(self, entry: Entry) -> PageLine:
         payload = entry.payload
@@ -102,6 +105,7 @@ class Intake:
             packages=tuple(kept),
             unparsed=len(parsed.unparsed),
             is_answer=entry.kind == Kind.RECORD,
+            scope=payload.get("scope", "{}"),
         )
 
     def _visit(self, entry: Entry) -> VisitLine:
@@ -131,8 +135,15 @@ class Intake:
     def _find_held(self) -> None:
         """After a rebuild: which wanted objects the store has."""
         with self._ledger.transaction():
-            names = [blob.sha256 for blob in self._ledger.reads.blobs() if not blob.held]
+            names = (blob.sha256 for blob in self._ledger.reads.blobs() if not blob.held)
             self._ledger.roots.hold(name for name in names if self._store.has(name))
+
+
+def _digest_at(journal: Journal, number: int) -> str | None:
+    if number == journal.head.n:
+        return journal.head.digest
+    line = next(journal.entries(after=number - 1), None)
+    return None if line is None else line.digest
 
 
 def read_page(store: BlobStore, sha256: str) -> bytes:

@@ -1,8 +1,9 @@
 """The list pass: a hub's pages into store, journal and ledger, each with the cursor after it."""
 
+import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from ptmtorrent.errors import CorruptError, FailError, ItemError, SkipError
@@ -16,6 +17,12 @@ from ptmtorrent.pipeline.intake import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.store.base import BlobStore
+
+WAITS_S = (1.0, 5.0)
+"""Pauses before a page is asked for again."""
+
+ENDED = ("complete", "limited")
+"""Outcomes of a listing that came to its end; any other is gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +42,17 @@ class Lister:
     clock: Clock
     watch: Watcher
     tool: str
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def list_hub(self, hub: str, scope: Scope) -> None:
         """List one hub to its end, unless this snapshot has done so already."""
         state = await self._state(hub)
-        if state is not None and state.outcome != "running":
+        if state is not None and state.outcome in ENDED:
             return
-        cursor = state.next_cursor if state else None
-        cursor = cursor or self.hubs[hub].first_cursor(scope)
+        has_begun = state is not None and state.first_page_at is not None
+        if state is not None and has_begun:
+            scope = scope_of(state.scope)
+        cursor = state.next_cursor if state and has_begun else self.hubs[hub].first_cursor(scope)
         listed = state.listed if state else 0
         outcome, reason = "complete" if scope.is_whole else "limited", None
         try:
@@ -72,6 +82,20 @@ class Lister:
             cursor = page.next_cursor
 
     async def _page(self, hub: str, cursor: str) -> ListedPage:
+        """A page; an answer that makes no sense is asked for again, a few times.
+
+        What the transport gave up on (it has tried again itself) is not.
+        """
+        for wait in (*WAITS_S, None):
+            try:
+                return await self._attempt(hub, cursor)
+            except FailError as error:
+                if wait is None or not error.transient or error.status is not None:
+                    raise
+                await self.pause(wait)
+        raise AssertionError
+
+    async def _attempt(self, hub: str, cursor: str) -> ListedPage:
         started = time.monotonic()
         outcome: Outcome = Done()
         size, status, message = 0, 200, ""
@@ -107,19 +131,30 @@ class Lister:
             "next": page.next_cursor,
             "take": take,
             "globs": list(scope.globs),
+            "scope": scope_text(scope),
         }
         await self.recorder.record([Line(Kind.PAGE, payload)])
 
     async def _end(self, hub: str, outcome: str, reason: str | None, scope: Scope) -> None:
-        names = {"limit": scope.limit, "only": list(scope.globs) or None}
-        text = json.dumps({k: v for k, v in names.items() if v is not None}, sort_keys=True)
-        payload = {"hub": hub, "outcome": outcome, "reason": reason, "scope": text}
+        payload = {"hub": hub, "outcome": outcome, "reason": reason, "scope": scope_text(scope)}
         payload["snapshot"] = self.snapshot_id
         await self.recorder.record([Line(Kind.LISTING, payload)])
 
     async def _state(self, hub: str) -> Listing | None:
         listings = await self.recorder.ask(lambda ledger: ledger.reads.listings(self.number))
         return next((listing for listing in listings if listing.hub == hub), None)
+
+
+def scope_text(scope: Scope) -> str:
+    """A scope as it is kept, and shown in ``hubs.scope``."""
+    names = {"limit": scope.limit, "only": list(scope.globs) or None}
+    return json.dumps({k: v for k, v in names.items() if v is not None}, sort_keys=True)
+
+
+def scope_of(text: str) -> Scope:
+    """Read what ``scope_text`` wrote."""
+    value = json.loads(text)
+    return Scope(limit=value.get("limit"), globs=tuple(value.get("only", ())))
 
 
 def _outcome(error: ItemError) -> Outcome:

@@ -66,9 +66,11 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
-        self._thread.shutdown(wait=True)
+        try:
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
+        finally:
+            self._thread.shutdown(wait=True)
 
     async def ask(self, question: Callable[[Ledger], T]) -> T:
         """Ask the ledger something, on its thread."""
@@ -77,17 +79,21 @@ class Recorder:
 
     async def change(self, change: Callable[[Ledger], T]) -> T:
         """Change the ledger in a transaction of its own."""
+        self._check()
         return await self.ask(lambda ledger: _in_transaction(ledger, change))
 
     async def record(self, lines: Iterable[Line] = (), changes: Iterable[Change] = ()) -> None:
         """Make a result durable; returns when it is. Safe from cancellation once begun."""
-        if self._broken:
-            raise FatalError("an earlier write failed; nothing more is written by this run")
+        self._check()
         result = Result(tuple(lines), tuple(changes))
         self._waiting.append(result)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         await asyncio.shield(result.done)
+
+    def _check(self) -> None:
+        if self._broken:
+            raise FatalError("an earlier write failed; nothing more is written by this run")
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
@@ -97,7 +103,8 @@ class Recorder:
                 await loop.run_in_executor(self._thread, self._commit, batch)
             except Exception as error:  # every waiter gets it, and the run ends
                 self._broken = True
-                for result in (*batch, *self._waiting):
+                waiting, self._waiting = (*batch, *self._waiting), []
+                for result in waiting:
                     result.done.set_exception(error)
                 return
             for result in batch:

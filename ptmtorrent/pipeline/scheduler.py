@@ -12,10 +12,10 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from ptmtorrent.errors import FailReason, ItemError
+from ptmtorrent.errors import CommandError, FailReason, ItemError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Item
 from ptmtorrent.model.clock import Clock
@@ -160,6 +160,8 @@ class Scheduler:
         except ItemError as error:
             status = error.status
             found = self._trouble(item, error)
+        except CommandError:
+            raise
         except Exception as error:  # costs this item, and is reported as our fault
             log.exception("%s %s: a bug of ours", item.stage, item.key)
             found = Found(Failed(FailReason.BUG), message=f"{type(error).__name__}: {error}")
@@ -195,8 +197,3 @@ class Scheduler:
 def words(outcome: Outcome) -> tuple[str, str | None]:
     """An outcome as CONTRACT's words: the state, and the reason if it has one."""
     return type(outcome).__name__.lower(), getattr(outcome, "reason", None)
-
-
-def lanes_of(handlers: Mapping[Stage, tuple[Handler, int]]) -> list[Lane]:
-    """Lanes in the order in which one brings work to the next."""
-    return [Lane(stage, *handlers[stage]) for stage in Stage if stage in handlers]

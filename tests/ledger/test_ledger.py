@@ -1,5 +1,6 @@
 """The ledger: what goes in comes out, plans are repeatable, and a listing's page is whole."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,61 @@ def test_a_reader_beside_a_writer_sees_what_was_committed_and_cannot_write(ledge
     with pytest.raises(Exception, match="readonly"), reader.transaction():
         reader.roots.begin("x", "x", AT)
     reader.close()
+
+
+def test_a_kill_is_no_attempt(ledger):
+    snapshot = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1)))
+    plan(ledger, snapshot)
+    for _ in range(5):
+        with ledger.transaction():
+            [item] = ledger.work.lease(Stage.VISIT, snapshot, now=1e9, count=1)
+            ledger.work.release()
+    assert item.attempts == 1
+
+
+def test_an_origin_held_in_part_is_visited_again_when_it_is_wanted_deeper(ledger):
+    snapshot = begin(ledger)
+    url = "https://huggingface.co/org/m1"
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1)))
+    plan(ledger, snapshot)
+    line = visit(snapshot, url)
+    partly = replace(line, visit=replace(line.visit, filter="blob:limit=1"))
+    with ledger.transaction():
+        ledger.roots.visit(partly)
+    assert plan(ledger, snapshot, depth=1) == 0
+    assert plan(ledger, snapshot, depth=3) == 1
+    assert lease(ledger, Stage.VISIT, snapshot) == [url]
+
+
+def test_a_visit_whose_facts_failed_is_told_by_the_next_snapshot(ledger):
+    first = begin(ledger)
+    url = "https://huggingface.co/org/m1"
+    with ledger.transaction():
+        ledger.roots.page(page(first, package(1)))
+        ledger.roots.visit(visit(first, url))
+        ledger.roots.finish("2026-11-21", "m" * 64, AT, untold=[url])
+    [origin] = ledger.reads.origins()
+    assert ledger.reads.told_visits(origin.id) == []
+    begin(ledger, "2026-11-22")
+    with ledger.transaction():
+        ledger.roots.finish("2026-11-22", "m" * 64, AT)
+    assert ledger.reads.told_visits(origin.id) == [("v" * 64, "h" * 64)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [("gone", "gone"), ("gated", "gated"), ("private", "private"), ("legal", "unseen")],
+)
+def test_what_a_hub_answers_about_a_missing_package_is_its_status(ledger, reason, status):
+    first = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(first, package(1)))
+    second = begin(ledger, "2026-11-22")
+    key = f"{HUB}:{1:024x}"
+    with ledger.transaction():
+        ledger.roots.listing(second, HUB, "complete", None, "{}")
+        ledger.roots.settle(Verdict(second, HUB, Stage.ASK, key, "skipped", reason))
+    assert [p.status for p in ledger.reads.packages(HUB)] == [status]

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from job import Job
+from job import CLOCK, Job
 
 from ptmtorrent.sandbox.generate import generate
 
@@ -19,6 +19,36 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Job:
         assert job.snapshot() == 0
     shutil.copy(job.world / "requests.jsonl", job.world / "requests-of-first-run.jsonl")
     return job
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world of 12 repositories, which stays as it is."""
+    world = tmp_path_factory.mktemp("small") / "world"
+    generate(world, packages=12)
+    return world
+
+
+@pytest.fixture(scope="session")
+def small(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A snapshot of the small world at depth ``full``, made in one go with the clock frozen."""
+    job = Job(tmp_path_factory.mktemp("once") / "root", small_world).with_shared_key()
+    with pytest.MonkeyPatch.context() as patch, job.served():
+        patch.setenv("PTMTORRENT_CLOCK", CLOCK)
+        assert job.snapshot() == 0
+    return job
+
+
+@pytest.fixture
+def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of what is written stands still."""
+    monkeypatch.setenv("PTMTORRENT_CLOCK", CLOCK)
+
+
+@pytest.fixture
+def another(small_world: Path, tmp_path: Path, at_noon: None) -> Job:
+    """The small world again, with a root that holds nothing yet."""
+    return Job(tmp_path / "root", small_world).with_shared_key()
 
 
 @pytest.fixture

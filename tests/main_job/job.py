@@ -4,14 +4,21 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
+import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ptmtorrent as pt
 from ptmtorrent.cli import main
+from ptmtorrent.errors import CommandError
+from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.query.dataset import Dataset
 from ptmtorrent.sandbox.serve import Sandbox, sandbox_in_thread
+from ptmtorrent.store import fsio
+from ptmtorrent.store.root import open_root
 
 PLAIN_GIT = {
     "PATH": os.environ["PATH"],
@@ -21,6 +28,10 @@ PLAIN_GIT = {
     "GIT_LFS_SKIP_SMUDGE": "1",
     "LC_ALL": "C.UTF-8",
 }
+
+
+KEY = b"a key that every root here shares"[:32]
+CLOCK = "2026-11-21T12:00:00Z"
 
 
 class Job:
@@ -45,6 +56,33 @@ class Job:
         self.close()
         return main(["--root", str(self.root), "--config", str(self.config), "--quiet", *words])
 
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        """The same command as a process of its own."""
+        self.close()
+        place = ["--root", str(self.root), "--config", str(self.config)]
+        plain = {"PATH": os.environ["PATH"], "HOME": str(self.world), "PTMTORRENT_CLOCK": CLOCK}
+        return subprocess.Popen(
+            [sys.executable, "-m", "ptmtorrent", *place, *words],
+            cwd=self.root.parent,
+            env=plain | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self, *words: str, **environment: str) -> tuple[int, str, str]:
+        """Run a command as a process to its end: exit code, stdout, stderr."""
+        process = self.start(*words, **environment)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def with_shared_key(self) -> "Job":
+        """Pseudonyms like those of every other root with this key."""
+        self.root.mkdir(parents=True)
+        fsio.write_once(self.root / "privacy.key", KEY, mode=0o600)
+        open_root(self.root, create=True)
+        return self
+
     def snapshot(self, *words: str) -> int:
         return self.run("snapshot", "--depth", "full", *words)
 
@@ -67,8 +105,43 @@ class Job:
         lines = (self.world / "requests.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
+    def content(self, snapshot: str = CLOCK[:10]) -> str:
+        """What a snapshot's manifest says of its content."""
+        text = (self.root / f"dataset/snapshots/{snapshot}/manifest.json").read_text()
+        return json.loads(text)["content_sha256"]
+
+    def blobs(self) -> set[str]:
+        """Names of the blobs that stand under their final names."""
+        return {p.name for p in (self.root / "store/v1/blobs").rglob("*") if p.is_file()}
+
+    def items(self, stage: str, state: str) -> int:
+        """How many items of a stage are in a state in the newest snapshot; 0 before it is."""
+        try:
+            ledger = Ledger.open_to_read(self.root / "ledger.sqlite")
+        except CommandError:
+            return 0
+        try:
+            snapshots = ledger.reads.snapshots()
+            counts = ledger.reads.item_counts(snapshots[-1].seq) if snapshots else []
+        finally:
+            ledger.close()
+        return sum(c.items for c in counts if (c.stage, c.state) == (stage, state))
+
     def truth(self) -> dict[str, Any]:
         return json.loads((self.world / "truth.json").read_text())
+
+
+def until(is_so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for something that a process does; or for the end of the process."""
+    deadline = time.monotonic() + 60
+    try:
+        while process.poll() is None and not is_so():
+            assert time.monotonic() < deadline, "it never happened"
+            time.sleep(0.002)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
 
 
 def asked(box: Sandbox) -> list[str]:

@@ -29,6 +29,17 @@ def test_an_origin_whose_facts_cannot_be_read_has_its_reason_and_the_others_thei
     with_commits = {u for (u,) in fresh.rows("SELECT DISTINCT origin FROM commits")}
     assert with_commits == {u for u, reason in rows.items() if reason is None}
     assert len(with_commits) > 3
+    assert fresh.rows(f"SELECT count(*) FROM all_files WHERE origin = '{broken[0]}'") == [(0,)]
+
+    monkeypatch.setattr(build, "commits", real)
+    with fresh.served():
+        assert fresh.snapshot("--new") == 0
+    assert fresh.rows(f"SELECT reason FROM origins WHERE url = '{broken[0]}'") == [(None,)]
+    for table, key in (("commits", "oid"), ("files", "path")):
+        [(rows, distinct)] = fresh.rows(
+            f"SELECT count(*), count(DISTINCT {key}) FROM all_{table} WHERE origin = '{broken[0]}'"
+        )
+        assert rows == distinct > 0
 
 
 @pytest.mark.parametrize("fault", ["git=truncate:#3", "cdn=corrupt:#2", "resolve=500:#1"])

@@ -3,11 +3,16 @@
 import pytest
 from place import CLOCK, HUB, ListHub, Place, record
 
+from ptmtorrent.errors import NetworkError
 from ptmtorrent.model.events import PageListed
 from ptmtorrent.model.package import Scope
 from ptmtorrent.pipeline.listing import Lister
 
 WHOLE = Scope()
+
+
+async def no_pause(seconds: float) -> None:
+    assert seconds >= 0
 
 
 async def list_hub(place: Place, hub: ListHub, number: int, scope: Scope = WHOLE) -> list:
@@ -22,6 +27,7 @@ async def list_hub(place: Place, hub: ListHub, number: int, scope: Scope = WHOLE
             clock=CLOCK,
             watch=events.append,
             tool="test",
+            pause=no_pause,
         )
         await lister.list_hub(HUB, scope)
     return events
@@ -39,15 +45,45 @@ async def test_all_pages_are_kept_and_counted(place):
     assert [row.raw_index for row in place.ledger.reads.packages(HUB)] == [0, 1, 0, 0]
 
 
-async def test_a_listing_that_is_cut_says_why_and_another_run_does_not_repeat_it(place):
+async def test_a_listing_that_is_cut_says_why_and_goes_on_where_it_was_cut(place):
     number = place.begin()
     hub = ListHub(PAGES, broken_at=1)
     await list_hub(place, hub, number)
     [state] = place.ledger.reads.listings(number)
     assert (state.outcome, state.listed) == ("cut", 2)
     assert state.reason.startswith("network: cut")
+    hub.broken_at = None
+    hub.asked.clear()
     await list_hub(place, hub, number)
-    assert hub.asked == ["/0", "/1"]
+    assert hub.asked == ["/1", "/2"]
+    assert place.ledger.reads.listings(number)[0].outcome == "complete"
+
+
+async def test_a_listing_that_began_with_a_limit_goes_on_with_it_whatever_is_asked_now(place):
+    number = place.begin()
+    hub = ListHub(PAGES, broken_at=1)
+    await list_hub(place, hub, number, Scope(limit=3))
+    hub.broken_at = None
+    await list_hub(place, hub, number)
+    [state] = place.ledger.reads.listings(number)
+    assert (state.outcome, state.listed, state.scope) == ("limited", 3, '{"limit": 3}')
+
+
+async def test_an_odd_answer_in_the_middle_of_a_listing_is_asked_for_again(place):
+    number = place.begin()
+    hub = ListHub(PAGES)
+    original, failures = hub.page, [1, 1]
+
+    async def page(cursor):
+        if cursor == "/1" and failures:
+            failures.pop()
+            raise NetworkError("something else than a list")
+        return await original(cursor)
+
+    hub.page = page
+    await list_hub(place, hub, number)
+    assert place.ledger.reads.listings(number)[0].outcome == "complete"
+    assert [a["outcome"] for a in place.ledger.reads.attempts(number)].count("failed") == 2
 
 
 async def test_a_hub_that_never_answers_is_unreachable(place):

@@ -6,9 +6,10 @@ import random
 import pytest
 from place import CLOCK, HUB, Place, record
 
+from ptmtorrent.app.signals import run_stoppably
 from ptmtorrent.errors import (
     CorruptError,
-    FailReason,
+    FatalError,
     NetworkError,
     RefusedError,
     SkipError,
@@ -114,7 +115,6 @@ async def test_each_error_ends_in_its_outcome_after_its_number_of_attempts(
     assert ends(place, number) == {("done", None): 1, end: 1}
     written = [a["outcome"] for a in place.ledger.reads.attempts(number)]
     assert len(written) == attempts + 1
-    assert FailReason.BUG != "none"
 
 
 async def test_what_passes_on_the_second_try_is_done(place):
@@ -136,13 +136,20 @@ async def test_a_later_lane_waits_for_what_an_earlier_one_brings(place):
     number = with_packages(place, 3)
     order: list[str] = []
 
+    def brought(ledger):
+        ledger.roots.moved(
+            number, HUB, "https://huggingface.co/org/m1", "https://huggingface.co/x/y"
+        )
+
     async def handler(item):
         order.append(item.stage)
         if item.stage == Stage.VISIT:
             await asyncio.sleep(0)
             return Found(
                 changes=[
-                    lambda ledger: ledger.work._run("plan_visit", snapshot=number, hub=HUB, key="x")
+                    lambda ledger: ledger.roots._run(
+                        "plan_visit", snapshot=number, hub=HUB, key="x"
+                    )
                 ]
             )
         return Found()
@@ -214,3 +221,36 @@ async def test_lines_and_changes_of_one_result_are_one_transaction(place):
 )
 def test_not_there_means_what_the_listing_says_of_the_package(said, listed, meant):
     assert as_listed(SkipError("x", said, status=401), listed).reason is meant
+
+
+async def test_a_machine_that_refuses_stops_the_run_and_is_no_fault_of_an_item(place):
+    number = with_packages(place, 5)
+
+    async def handler(item):
+        raise FatalError("no space left")
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await run(place, number, handler)
+    assert caught.value.subgroup(FatalError) is not None
+    assert not [end for end in ends(place, number) if end[0] in ("failed", "done")]
+
+
+def test_what_was_reserved_and_did_not_come_is_free_again():
+    budget = ByteBudget(100)
+    budget.reserve(80)
+    budget.give_back(80)
+    budget.reserve(80)
+    assert not budget.was_reached
+
+
+def test_the_gravest_of_several_errors_decides_how_a_run_ends():
+    async def work():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails(ValueError("ours")))
+            group.create_task(fails(FatalError("disk full")))
+
+    async def fails(error):
+        raise error
+
+    with pytest.raises(FatalError, match="disk full"):
+        run_stoppably(work())

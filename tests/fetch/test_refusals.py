@@ -1,0 +1,134 @@
+"""A visit that fails says how, and leaves nothing behind: not in the store, not beside it."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+from origins import NAME, Origin, Setting, bench, noise, serve
+
+from ptmtorrent.errors import CorruptError, FailError, FailReason, NetworkError, RefusedError
+from ptmtorrent.sandbox import repository
+
+INFO, GIT_INFO, GIT_REFS, GIT_PACK = "#1", "#2", "#3", "#4"
+"""The requests of a visit in their order: ours, and the three of git."""
+
+
+@pytest.fixture(autouse=True)
+def published(origin: Origin) -> Origin:
+    origin.commit({"config.json": b"{}", "weights.bin": noise(200_000)})
+    origin.publish()
+    return origin
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("html:1", NetworkError),
+        ("503:1", NetworkError),
+        ("500:1", NetworkError),
+        ("429:1", RefusedError),
+        ("truncate:1", NetworkError),
+        (f"429:{GIT_INFO}", RefusedError),
+        (f"429:{GIT_PACK}", RefusedError),
+        (f"503:{GIT_INFO}", NetworkError),
+        (f"503:{GIT_PACK}", NetworkError),
+        (f"html:{GIT_INFO}", CorruptError),
+        (f"html:{GIT_PACK}", FailError),
+        (f"truncate:{GIT_INFO}", FailError),
+        (f"truncate:{GIT_REFS}", FailError),
+        (f"truncate:{GIT_PACK}", FailError),
+        (f"corrupt:{GIT_PACK}", FailError),
+    ],
+)
+async def test_a_broken_answer_is_a_typed_error_and_the_next_visit_is_whole(
+    world, root, fault, error
+):
+    async with bench(world, root) as here:
+        here.box.switch(f"git={fault}")
+        with pytest.raises(error):
+            await here.visit()
+        assert here.leftovers() == []
+        assert list(here.store.names()) == []
+        here.box.switch(f"git={fault.split(':')[0]}:off")
+        assert (await here.visit()).visit.is_complete
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "html", "truncate", "reset"])
+async def test_one_broken_answer_to_the_first_question_is_asked_again(world, root, fault):
+    async with bench(world, root) as here:
+        here.box.switch(f"git={fault}:{INFO}")
+        assert (await here.visit()).visit.is_complete
+
+
+async def test_refs_under_a_wrong_media_type_are_not_believed(published, world, root):
+    tip = published.writer.refs[repository.MAIN]
+    line = f"{tip} refs/heads/main\0\n".encode()
+    body = b"001e# service=git-upload-pack\n0000%04x%b0000" % (len(line) + 4, line)
+
+    def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(body=body)
+
+    async with serve(answer) as server, bench(world, root, Setting(endpoint=server.base)) as here:
+        with pytest.raises(CorruptError):
+            await here.visit()
+        assert len(server.seen) == 1
+
+
+async def test_what_is_held_stays_whole_when_a_later_visit_fails(published, world, root):
+    async with bench(world, root) as here:
+        before = await here.visit()
+        names = set(here.store.names())
+        published.commit({"more.bin": noise(100_000)})
+        published.publish()
+        here.box.switch(f"git=truncate:{GIT_PACK}")
+        with pytest.raises(FailError):
+            await here.visit(before)
+        assert here.leftovers() == []
+        assert set(here.store.names()) == names
+        assert len((await here.visit(before)).holding.packs) == 2
+
+
+@pytest.mark.parametrize("what", ["branch", "tag", "deleted", "head"])
+async def test_a_push_between_question_and_fetch_is_no_visit_but_may_be_tried_again(
+    published, world, root, what
+):
+    """What arrives is then not what was announced, and by the next visit it is."""
+    pushed = []
+
+    def push() -> None:
+        if not pushed:
+            pushed.append(what)
+            tip = published.writer.refs[repository.MAIN]
+            if what == "branch":
+                published.commit({"late.txt": b"late"})
+            elif what == "tag":
+                published.writer.tag("late", tip)
+            elif what == "head":
+                (published.path / "HEAD").write_text(f"{second}\n")
+            else:
+                del published.writer.refs["refs/heads/doomed"]
+            published.publish()
+
+    published.writer.refs["refs/heads/doomed"] = published.writer.refs[repository.MAIN]
+    if what == "head":
+        first, second = (published.commit({n: b""}, f"refs/hidden/{n}") for n in ("1", "2"))
+        (published.path / "HEAD").write_text(f"{first}\n")
+    published.publish()
+    async with bench(world, root, Setting(once_looked=push)) as here:
+        with pytest.raises(FailError) as caught:
+            await here.visit()
+        assert (caught.value.reason, caught.value.transient) == (FailReason.CORRUPT, True)
+        assert here.leftovers() == []
+        assert list(here.store.names()) == []
+        assert (await here.visit()).visit.is_complete
+
+
+async def test_a_visit_that_is_cancelled_leaves_nothing(world, root):
+    async with bench(world, root) as here:
+        here.box.switch(f"git=stall:{GIT_PACK}")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await here.visit()
+        assert any(NAME in r["path"] for r in here.asked())
+        assert here.leftovers() == []
+        assert list(here.store.names()) == []
