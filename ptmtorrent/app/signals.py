@@ -23,28 +23,7 @@ def run_stoppably(work: Coroutine[Any, Any, T]) -> T:
     Cancellation reaches every task; only the write of a finished outcome is shielded from it.
     """
     with _as_before():
-        try:
-            return asyncio.run(_cancelled_by_signal(work))
-        except BaseExceptionGroup as group:
-            raise worst(group) from group
-
-
-def worst(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error of a group that decides how the command ends, in CONTRACT's order."""
-
-    def rank(error: BaseException) -> int:
-        code = error.exit_code if isinstance(error, CommandError) else INTERNAL
-        return PRECEDENCE.index(code) if code in PRECEDENCE else -1
-
-    return min(_leaves(group), key=rank)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if not isinstance(error, BaseExceptionGroup):
-        yield error
-        return
-    for part in error.exceptions:
-        yield from _leaves(part)
+        return asyncio.run(_cancelled_by_signal(work))
 
 
 async def _cancelled_by_signal(work: Coroutine[Any, Any, T]) -> T:
@@ -72,13 +51,21 @@ async def _cancelled_by_signal(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What decides when several tasks failed at once: a reason to stop, else a bug, else all."""
-    stopping = group.subgroup(CommandError)
-    found = group if stopping is None else stopping
-    first: BaseException = found
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
+    """What decides when several tasks failed at once, in the order of exit codes."""
+
+    def rank(error: BaseException) -> int:
+        code = error.exit_code if isinstance(error, CommandError) else INTERNAL
+        return PRECEDENCE.index(code) if code in PRECEDENCE else -1
+
+    return min(_leaves(group), key=rank)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for part in error.exceptions:
+        yield from _leaves(part)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Files of a head: rows of the table ``files``.
 
-A head is told once: nothing is told when an earlier visit had the same head.
+A head is told once; what an earlier visit of it lacked is told when it is there.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,12 +25,14 @@ _BATCH = 256
 
 
 def files(view: OriginView, store: BlobStore, reasons: Reasons) -> Iterator[Row]:
-    """Rows of ``files`` for the head's tree, by path in byte order; none if the head is not new.
+    """Rows of ``files`` for the head's tree, by path in byte order.
 
+    Of a head that an earlier visit had, only files whose content that visit lacked and this one
+    has (it was fetched deeper): a row with a sha256 then stands beside the one without.
     For a git-LFS pointer, size and sha256 are those of the blob it stands for, and ``held`` says
     whether ``store`` has that blob. Raises SkipError (over_limit) when the tree is too large.
     """
-    if not view.is_new_head:
+    if not view.is_new_head and not view.came_since:
         return
     lacking = {blob.oid: blob.reason for blob in view.visit.not_held}
     about = {
@@ -39,6 +41,8 @@ def files(view: OriginView, store: BlobStore, reasons: Reasons) -> Iterator[Row]
         "revision": view.visit.head,
     }
     for entry, facts in _entries(view):
+        if not view.is_new_head and entry.oid not in view.came_since:
+            continue
         pointer = facts.pointer if facts and entry.is_file else None
         if pointer is not None:
             yield about | _path(entry, b"") | _pointed(pointer, store, reasons)

@@ -48,6 +48,13 @@ class OriginView:
         head = self.visit.head
         return head is not None and all(head != visit.head for visit in self.earlier)
 
+    @property
+    def came_since(self) -> frozenset[str]:
+        """Blobs of this head that earlier visits of it lacked, and that are here now."""
+        head, lacking = self.visit.head, {blob.oid for blob in self.visit.not_held}
+        before = (visit for visit in self.earlier if head is not None and visit.head == head)
+        return frozenset(blob.oid for visit in before for blob in visit.not_held) - lacking
+
 
 def _tips(visit: Visit) -> frozenset[str]:
     commits = (visit.head, *(ref.commit for ref in visit.refs))

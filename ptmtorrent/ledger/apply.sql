@@ -70,7 +70,7 @@ UPDATE origins SET moved_to = :target WHERE id = :id
 -- name: set_visit
 UPDATE origins SET
     visit = :visit, head = :head, holding = :holding, pack_bytes = :pack_bytes,
-    is_complete = :is_complete, fingerprint = :fingerprint, depth = :depth, observed_at = :at,
+    is_complete = :is_complete, lacks = :lacks, fingerprint = :fingerprint, depth = :depth, observed_at = :at,
     moved_to = NULL
 WHERE id = :id
 

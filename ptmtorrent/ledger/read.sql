@@ -16,7 +16,7 @@ SELECT
     p.hub, p.package_id, p.name, p.former_names, p.raw_index, p.status, s1.id AS first_seen,
     s2.id AS last_seen, g.sha256 AS page, g.received_at,
     coalesce(m.url, o.url) AS origin,
-    coalesce(m.visit, o.visit) AS visit, coalesce(m.is_complete, o.is_complete) AS is_complete,
+    coalesce(m.visit, o.visit) AS visit, coalesce(m.lacks, o.lacks) AS lacks_blobs,
     v.reason AS visit_reason,
     EXISTS (
         SELECT 1 FROM wanted AS w JOIN objects ON objects.sha256 = w.sha256

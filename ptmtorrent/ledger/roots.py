@@ -145,6 +145,7 @@ class Roots:
             head=line.visit.head,
             pack_bytes=line.holding.pack_bytes,
             is_complete=line.visit.is_complete,
+            lacks=len(line.visit.not_held),
             fingerprint=line.fingerprint,
             depth=line.depth,
             at=line.at,

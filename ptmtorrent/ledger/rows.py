@@ -57,7 +57,7 @@ class PackageRow:
     received_at: str
     origin: str | None
     visit: str | None
-    is_complete: int | None
+    lacks_blobs: int | None
     visit_reason: str | None
     lacks_objects: int
     object_reason: str | None

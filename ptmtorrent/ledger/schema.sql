@@ -75,6 +75,7 @@ CREATE TABLE origins (
     holding TEXT,                          -- sha256 of its holding
     pack_bytes INTEGER NOT NULL DEFAULT 0,
     is_complete INTEGER NOT NULL DEFAULT 0,
+    lacks INTEGER NOT NULL DEFAULT 0,      -- blobs that visit names as not held
     fingerprint TEXT,                      -- what the hub said of the state that was visited
     depth INTEGER NOT NULL DEFAULT 0,
     observed_at TEXT

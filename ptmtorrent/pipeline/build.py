@@ -272,7 +272,7 @@ def lost_row(url: str, oid: str) -> Row:
 def _depth(row: PackageRow) -> str:
     if row.visit is None:
         return "listing"
-    return "full" if row.is_complete and not row.lacks_objects else "history"
+    return "history" if row.lacks_blobs or row.lacks_objects else "full"
 
 
 def _instant(text: str | None) -> Any:

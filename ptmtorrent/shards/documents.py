@@ -23,7 +23,16 @@ SELECT f.* REPLACE (
   coalesce(b.held, f.held) AS held,
   CASE WHEN coalesce(b.held, f.held) THEN NULL ELSE coalesce(b.reason, f.reason) END AS reason
 )
-FROM all_files AS f
+FROM (
+  SELECT * FROM all_files WHERE sha256 IS NOT NULL
+  UNION ALL
+  SELECT f.* FROM all_files AS f
+  WHERE f.sha256 IS NULL AND NOT EXISTS (
+    SELECT 1 FROM all_files AS n
+    WHERE n.origin_key = f.origin_key AND n.revision = f.revision AND n.path = f.path
+      AND n.oid = f.oid AND n.sha256 IS NOT NULL
+  )
+) AS f
 JOIN origins AS o ON o.origin_key = f.origin_key AND o.head = f.revision
 LEFT JOIN blobs AS b ON b.sha256 = f.sha256""",
 }
@@ -33,7 +42,7 @@ _NOTES = {
     "commits": "The view leaves out commits that are `unreachable` at the snapshot, and those of"
     " origins that no package names any more.",
     "files": "The view has the files of the heads at the snapshot, and says whether each is held"
-    " then.",
+    " then; a row without a sha256 gives way to a later one that has it.",
 }
 
 _GROWTH = {

@@ -164,7 +164,7 @@ def test_what_stops_a_run_stops_it_with_its_own_code(
 
 
 def test_a_listing_that_could_not_be_had_is_asked_for_again_in_the_open_snapshot(another: Job):
-    with another.served("list=html:1"):
+    with another.served("list=gone:1"):
         assert another.run("list") == 5
     with another.served():
         assert another.run("list") == 0

@@ -22,6 +22,15 @@ def test_a_reader_that_goes_away_is_no_error(small: Job, form):
     assert "Broken" not in err
 
 
+def test_a_reader_that_never_reads_is_no_error(small: Job):
+    with small.served():
+        process = small.start("query", "SELECT 1", "--csv")
+        process.stdout.close()
+        err = process.stderr.read()
+        process.stderr.close()
+    assert (process.wait(timeout=30), err) == (0, "")
+
+
 def test_quiet_says_nothing_and_json_is_only_json(another: Job):
     with another.served():
         code, out, err = another.end("snapshot", "--depth", "listing", "--quiet", "--json")
