@@ -243,14 +243,22 @@ def get(context: Context, package: str, path: str, output: Path | None) -> int:
 
 @contextmanager
 def _target(output: Path | None) -> Iterator[BinaryIO]:
-    """Where bytes go: a file, or stdout. UsageError or FatalError when it takes none."""
+    """Where bytes go: stdout, or a file that has its name only when it is whole.
+
+    UsageError or FatalError when it takes none.
+    """
     if output is None:
         yield sys.stdout.buffer
         return
     if not output.parent.is_dir() or output.is_dir():
         raise UsageError(f"cannot write {output}: not a file in a folder that is there")
-    with fsio.refusals(output), output.open("wb") as file:
-        yield file
+    partial = output.with_name(f"{output.name}.partial")
+    try:
+        with fsio.refusals(output), partial.open("wb") as file:
+            yield file
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def sandbox(options: serve.Options) -> int:

@@ -1,13 +1,14 @@
 """A dataset with the bytes behind it: blobs of the store, and what the packs of origins hold."""
 
+import hashlib
 import io
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from ptmtorrent.errors import NotFoundError
+from ptmtorrent.errors import IntegrityError, NotFoundError
 from ptmtorrent.extract.objects import object_reader
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.ledger.ledger import Ledger
@@ -16,6 +17,38 @@ from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.query.dataset import Dataset
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import Root, open_root
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
+
+
+class Verified(io.RawIOBase):
+    """A blob being read: IntegrityError at its end unless the bytes were what its name says."""
+
+    def __init__(self, source: BinaryIO, sha256: str) -> None:
+        super().__init__()
+        self._source = source
+        self._sha256 = sha256
+        self._digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def readinto(self, buffer: "Buffer") -> int:
+        """Read some bytes, hashing them."""
+        view = memoryview(buffer).cast("B")
+        chunk = self._source.read(len(view))
+        view[: len(chunk)] = chunk
+        self._digest.update(chunk)
+        if not chunk and self._digest.hexdigest() != self._sha256:
+            raise IntegrityError(f"blob {self._sha256} is damaged; what was read of it is not it")
+        return len(chunk)
+
+    def close(self) -> None:
+        """Let go of the blob."""
+        self._source.close()
+        super().close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +67,7 @@ class Contents:
         with ExitStack() as stack:
             store = stack.enter_context(LocalStore.at(self.root.path, write=False))
             if sha256 is not None and store.has(sha256):
-                return store.open(sha256)
+                return io.BufferedReader(Verified(store.open(sha256), sha256))
             names = self._held(origin)
             visit = Visit.from_bytes(store.read(names[0]))
             holding = Holding.from_bytes(store.read(names[1]))
