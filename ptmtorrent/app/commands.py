@@ -48,6 +48,10 @@ DEMO_KEY = b"ptmtorrent demo: not a secret key"[:32]
 """Pseudonyms of the demo's invented people are the same everywhere."""
 
 
+MAKES_ROOT = ("list", "snapshot")
+"""Commands that may begin with nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What every command gets from the command line."""
@@ -92,7 +96,7 @@ def load_settings(path: Path | None) -> Settings:
 
 def run_passes(context: Context, options: RunOptions) -> int:
     """The commands plan, list, fetch, build and snapshot; returns the exit code."""
-    with held(context.root) as here:
+    with held(context.root, create=options.command in MAKES_ROOT) as here:
         snapshot = _snapshot(context, here, options)
         work = Run(
             here=here,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 from ptmtorrent.errors import IntegrityError, NotFoundError
 from ptmtorrent.extract.objects import object_reader
@@ -17,9 +17,6 @@ from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.query.dataset import Dataset
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import Root, open_root
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer as Buffer
 
 
 class Verified(io.RawIOBase):
@@ -35,7 +32,7 @@ class Verified(io.RawIOBase):
         """It is for reading."""
         return True
 
-    def readinto(self, buffer: "Buffer") -> int:
+    def readinto(self, buffer: Any) -> int:
         """Read some bytes, hashing them."""
         view = memoryview(buffer).cast("B")
         chunk = self._source.read(len(view))

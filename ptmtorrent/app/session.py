@@ -7,13 +7,14 @@
 import asyncio
 import json
 import random
+import resource
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ptmtorrent.errors import UsageError
+from ptmtorrent.errors import SkipError, SkipReason
 from ptmtorrent.extract.wanted import keep_head
 from ptmtorrent.fetch.git import Git, git_version
 from ptmtorrent.fetch.mirror import Mirror
@@ -40,6 +41,7 @@ from ptmtorrent.store.root import Root, check_space, open_root
 LOW_WATER_BYTES = 64 * 2**20
 LOW_WATER_INODES = 1000
 GATES_EVERY_S = 5.0
+MANY_FILES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,17 @@ class Online:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[Held]:
-    """Open (or make) a root for writing.
+def held(path: Path, *, create: bool) -> Iterator[Held]:
+    """Open a root for writing; make it when there is none and ``create`` says so.
 
     Raises:
+        NotFoundError: there is no root.
         WriterActiveError: another process writes here.
         UsageError: the directory is something else, or of a newer format.
         FatalError: too little space, or no permission.
     """
-    root = open_root(path, create=True)
+    root = open_root(path, create=create)
+    _allow_many_files()
     with root.writing():
         check_space(root.path, LOW_WATER_BYTES, LOW_WATER_INODES)
         with LocalStore.at(root.path, write=True) as store:
@@ -105,21 +109,23 @@ async def online(
     manners = Manners(limits=HttpLimits(first_byte_s=settings.network.timeout_s), agent=agent)
     access = access_of(settings)
     async with Transport(access, gates, manners=manners, watcher=watch) as transport:
-        hubs = {
-            kind.id: kind.build(transport, settings.hubs[kind.id])
-            for kind in HUBS
-            if settings.hubs[kind.id].get("enabled", True)
-        }
-        forge_of = _forges(hubs)
+        known = {kind.id: kind.build(transport, settings.hubs[kind.id]) for kind in HUBS}
+        enabled = {hub: at for hub, at in known.items() if settings.hubs[hub].get("enabled", True)}
+        forge_of = _forges(known)
         limits = Limits(settings.git.max_pack, settings.git.blob_limit)
         git = Git(
-            access, transport.resolver, gates, await git_version(), agent, settings.git.max_pack
+            access=access,
+            resolver=transport.resolver,
+            gates=gates,
+            version=await git_version(),
+            agent=agent,
+            max_pack=settings.git.max_pack,
         )
         mirror = Mirror(transport, git, here.store, forge_of, keep_head, limits)
         objects = ObjectFetcher(transport, here.store, forge_of)
         recorder = Recorder(here.ledger, here.store, here.journal, intake=here.intake, clock=clock)
         async with recorder, _gates_kept(gates, recorder):
-            yield Online(transport, hubs, recorder, mirror, objects)
+            yield Online(transport, enabled, recorder, mirror, objects)
 
 
 @asynccontextmanager
@@ -165,19 +171,27 @@ def access_of(settings: Settings) -> Access:
 
 def _forges(hubs: Mapping[str, Hub]) -> Callable[[str], Forge]:
     """Origin -> forge, by host."""
-    by_host = {}
-    for kind in HUBS:
-        if kind.id in hubs:
-            for base in kind.endpoints(kind.settings):
-                by_host[urlsplit(base).hostname] = hubs[kind.id].forge
+    by_host = {
+        urlsplit(base).hostname: hubs[kind.id].forge
+        for kind in HUBS
+        for base in kind.endpoints(kind.settings)
+    }
 
     def forge_of(origin: str) -> Forge:
         host = urlsplit(origin).hostname
         if host not in by_host:
-            raise UsageError(f"no hub that is switched on knows the git host of {origin}")
+            text = f"no hub knows the git host of {origin}"
+            raise SkipError(text, SkipReason.UNSUPPORTED, url=origin)
         return by_host[host]
 
     return forge_of
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: segments and sockets need them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MANY_FILES), hard))
 
 
 def seeded() -> random.Random:

@@ -105,21 +105,6 @@ def _check(entry: Entry, seen: int, depth: int, limits: WalkLimits) -> None:
             raise SkipError(f"more than {limit} {what}", SkipReason.OVER_LIMIT)
 
 
-def find(reader: ObjectReader, revision: str, path: bytes) -> Entry:
-    """The file at ``path`` of a commit. Raises NotFoundError when there is none."""
-    tree, prefix = f"{revision}^{{tree}}", b""
-    *folders, name = path.split(b"/")
-    for folder in folders:
-        entry = _child(reader, tree, folder, prefix)
-        if not entry.is_tree:
-            raise _missing(path)
-        tree, prefix = entry.oid, entry.path + b"/"
-    entry = _child(reader, tree, name, prefix)
-    if entry.is_tree or entry.is_submodule:
-        raise _missing(path)
-    return entry
-
-
 def _child(reader: ObjectReader, tree: str, name: bytes, prefix: bytes) -> Entry:
     for entry in _entries(reader, tree, prefix):
         if entry.path == prefix + name:

@@ -97,7 +97,8 @@ def open_root(path: Path, *, create: bool) -> Root:
 def _make(root: Root, *, create: bool) -> None:
     """Key first, format file last: a root exists when it is whole."""
     if not create:
-        raise NotFoundError(f"{root.path}: no ptmtorrent root here")
+        words = "`ptmtorrent list` or `ptmtorrent snapshot` makes one"
+        raise NotFoundError(f"{root.path}: no ptmtorrent root here; {words}")
     if root.path.exists() and not root.path.is_dir():
         raise UsageError(f"{root.path}: not a folder")
     fsio.make_dirs(root.path)

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from repositories import Maker, children, filtered_clone, hold
 
-from ptmtorrent.errors import CorruptError, NotFoundError, SkipError, SkipReason
+from ptmtorrent.errors import CorruptError, SkipError, SkipReason
 from ptmtorrent.extract.files import files
 from ptmtorrent.extract.format import format_of
 from ptmtorrent.extract.objects import ObjectReader, object_reader
-from ptmtorrent.extract.read import open_file
 from ptmtorrent.extract.repository import open_repository
 from ptmtorrent.extract.tree import WalkLimits, parse_tree, walk
 from ptmtorrent.extract.wanted import keep_head
@@ -153,24 +152,6 @@ def test_keeping_a_filtered_head_passes_over_what_is_not_there_and_fetches_nothi
     pack = filtered_clone(maker, tmp_path / "filtered", "blob:none")
     assert keep_head(tmp_path / "filtered", visit.head, store) == ()
     assert list(pack.parent.glob("*.pack")) == [pack]
-
-
-def test_one_file_is_read_by_path(maker: Maker, store: LocalStore) -> None:
-    visit = model_repository(maker)
-    head = visit.head or ""
-    with workbench(store, visit, hold(store, visit, [maker.pack()])) as view:
-        for path in (b"large.bin", b"dir/deeper/a.py", b"odd \xff\ttab\nline", b"dir.txt"):
-            with open_file(view.repo, head, path) as file:
-                content = b"".join(file.chunks)
-            here = maker.path / path.decode("utf-8", "surrogateescape")
-            assert (content, file.size) == (here.read_bytes(), len(content))
-        with open_file(view.repo, head, b"away.bin") as file:
-            assert file.pointer == AWAY
-        with open_file(view.repo, head, b"link") as file:
-            assert b"".join(file.chunks) == b"config.json"
-        for path in (b"none", b"dir", b"dir/none", b"config.json/x", b"sub", b"", b"../x", b"/"):
-            with pytest.raises(NotFoundError), open_file(view.repo, head, path):
-                pass
 
 
 def deep(maker: Maker, levels: int, width: int = 1) -> str:

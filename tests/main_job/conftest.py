@@ -1,6 +1,7 @@
 """One world and one finished snapshot of it, shared by the tests that only read."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from ptmtorrent.sandbox.generate import generate
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Job:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     """A snapshot at depth ``full`` of the default world."""
     place = tmp_path_factory.mktemp("finished")
     job = Job(place / "root", place / "world")
@@ -18,7 +19,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Job:
     with job.served():
         assert job.snapshot() == 0
     shutil.copy(job.world / "requests.jsonl", job.world / "requests-of-first-run.jsonl")
-    return job
+    yield job
+    job.close()
 
 
 @pytest.fixture(scope="session")
@@ -30,13 +32,14 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
+def small(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     """A snapshot of the small world at depth ``full``, made in one go with the clock frozen."""
     job = Job(tmp_path_factory.mktemp("once") / "root", small_world).with_shared_key()
     with pytest.MonkeyPatch.context() as patch, job.served():
         patch.setenv("PTMTORRENT_CLOCK", CLOCK)
         assert job.snapshot() == 0
-    return job
+    yield job
+    job.close()
 
 
 @pytest.fixture
@@ -46,14 +49,17 @@ def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def another(small_world: Path, tmp_path: Path, at_noon: None) -> Job:
+def another(small_world: Path, tmp_path: Path, at_noon: None) -> Iterator[Job]:
     """The small world again, with a root that holds nothing yet."""
-    return Job(tmp_path / "root", small_world).with_shared_key()
+    job = Job(tmp_path / "root", small_world).with_shared_key()
+    yield job
+    job.close()
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Job:
+def fresh(tmp_path: Path) -> Iterator[Job]:
     """A small world, and no root yet."""
     job = Job(tmp_path / "root", tmp_path / "world")
     generate(job.world, packages=12)
-    return job
+    yield job
+    job.close()

@@ -31,7 +31,8 @@ def killed(small_world, tmp_path_factory):
             kill_when(job, lambda t=table: any(job.root.glob(f"dataset/{t}/**/*.parquet")))
         job.end_code, job.out, job.err = job.end(*COMMAND)
         job.moments.append((job.blobs(), job.requests()))
-    return job
+    yield job
+    job.close()
 
 
 def kill_when(job: Job, is_so) -> None:
@@ -90,7 +91,8 @@ def held_up(small_world, tmp_path_factory):
         job.terminated = stop(stalled(job), signal.SIGTERM)
         box.switch("cdn=stall:off")
         job.last = job.end(*COMMAND)
-    return job
+    yield job
+    job.close()
 
 
 def stalled(job: Job) -> "subprocess.Popen[str]":

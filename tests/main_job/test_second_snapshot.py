@@ -26,7 +26,8 @@ def moved(tmp_path_factory):
         assert job.snapshot("--as-of", SECOND) == 0
         job.second_requests = asked(box)
     job.before, job.after = before, after
-    return job
+    yield job
+    job.close()
 
 
 def by_id(world: World) -> dict:
@@ -160,3 +161,4 @@ def test_a_listing_cut_off_half_way_loses_nothing_and_makes_nothing_gone(tmp_pat
     with job.served():
         assert job.snapshot("--as-of", SECOND) == 0
     assert job.rows("SELECT count(*) FROM packages WHERE status = 'unseen'") == [(0,)]
+    job.close()
