@@ -41,9 +41,10 @@ class ObjectFetcher:
             return 0
         errors: list[ItemError] = []
         for source in task.sources:
+            pointer = Pointer(task.sha256, task.size if source.size is None else source.size)
             for way in (self._by_file, self._by_batch):
                 try:
-                    return await way(Pointer(task.sha256, task.size), source)
+                    return await way(pointer, source)
                 except ItemError as error:
                     errors.append(error)
         raise _worst(errors)

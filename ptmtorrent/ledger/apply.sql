@@ -107,11 +107,11 @@ INSERT INTO objects (sha256, size, held) VALUES (:sha256, :size, :held)
 ON CONFLICT (sha256) DO UPDATE SET held = max(held, excluded.held)
 
 -- name: add_wanted
-INSERT INTO wanted (origin, path, sha256) VALUES (:origin, :path, :sha256)
+INSERT INTO wanted (origin, path, sha256, size) VALUES (:origin, :path, :sha256, :size)
 ON CONFLICT DO NOTHING
 
 -- name: hold_object
-UPDATE objects SET held = 1 WHERE sha256 = :sha256
+UPDATE objects SET held = 1, size = :size WHERE sha256 = :sha256
 
 -- An item's final word, whoever asked: also what a rebuilt ledger knows of it.
 -- name: settle

@@ -156,7 +156,8 @@ class Roots:
         for blob in line.holding.wanted:
             self._run("add_object", sha256=blob.sha256, size=blob.size, held=not blob.lfs)
             path = blob.path.encode("utf-8", "surrogateescape")
-            self._run("add_wanted", origin=origin, path=path, sha256=blob.sha256)
+            about = {"path": path, "sha256": blob.sha256, "size": blob.size}
+            self._run("add_wanted", origin=origin, **about)
         self.settle(Verdict(line.snapshot, line.hub, Stage.VISIT, line.visit.url, "done"))
 
     def counted(self, origin: int, visit: str, commits: int, lost: Iterable[str]) -> None:
@@ -182,10 +183,10 @@ class Roots:
             status = ASKED[verdict.reason]
             self._run("set_status", hub=verdict.hub, package_id=package_id, status=status)
 
-    def hold(self, objects: Iterable[str]) -> None:
-        """These objects are in the store."""
-        for sha256 in objects:
-            self._run("hold_object", sha256=sha256)
+    def hold(self, objects: Iterable[tuple[str, int]]) -> None:
+        """These objects are in the store: (sha256, size)."""
+        for sha256, size in objects:
+            self._run("hold_object", sha256=sha256, size=size)
 
     def _package(self, snapshot: int, page: int | None, index: int, package: Package) -> None:
         known = self._run("find_package", hub=package.hub, package_id=package.package_id).fetchone()

@@ -114,6 +114,7 @@ CREATE TABLE wanted (
     origin INTEGER NOT NULL REFERENCES origins (id),
     path BLOB NOT NULL,                    -- bytes, as git has them
     sha256 TEXT NOT NULL REFERENCES objects (sha256),
+    size INTEGER NOT NULL,                 -- what the pointer there says
     PRIMARY KEY (origin, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX wanted_by_object ON wanted (sha256);

@@ -131,8 +131,8 @@ class Work:
         """Some places an object can be had from."""
         rows = self._run("object_sources", key=sha256).fetchall()
         return tuple(
-            ObjectSource(origin, revision, path.decode("utf-8", "surrogateescape"))
-            for origin, revision, path in rows
+            ObjectSource(origin, revision, path.decode("utf-8", "surrogateescape"), size)
+            for origin, revision, path, size in rows
         )
 
     def save_gates(self, states: dict[str, str]) -> None:

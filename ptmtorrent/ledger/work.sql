@@ -136,11 +136,13 @@ WHERE o.url = :key
 -- name: object_size
 SELECT size FROM objects WHERE sha256 = :key
 
+-- A few sources; pointers that disagree about the size all have their turn.
 -- name: object_sources
-SELECT o.url AS origin, o.head AS revision, w.path
+SELECT o.url AS origin, o.head AS revision, w.path, w.size
 FROM wanted AS w JOIN origins AS o ON o.id = w.origin
 WHERE w.sha256 = :key AND o.head IS NOT NULL
-ORDER BY o.id, w.path LIMIT 5
+ORDER BY row_number() OVER (PARTITION BY w.size ORDER BY o.id, w.path), o.id, w.path
+LIMIT 6
 
 -- name: set_gate
 INSERT INTO gates (name, state) VALUES (:name, :state)

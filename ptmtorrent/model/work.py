@@ -69,11 +69,17 @@ class AskTask:
 
 @dataclass(frozen=True, slots=True)
 class ObjectSource:
-    """Where a blob can be had: a path at a revision of an origin."""
+    """Where a blob can be had: a path at a revision of an origin.
+
+    Attributes:
+        size: what the pointer there says, for one that lies must not spoil the others; None when
+            it says what the task says.
+    """
 
     origin: str
     revision: str
     path: str
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ class Fetching:
         received = 0
         if not self.store.has(task.sha256):
             received = await self._within_budget(task)
-        return Found(changes=[lambda ledger: ledger.roots.hold([item.key])], bytes=received)
+        held = [(task.sha256, self.store.size(task.sha256))]
+        return Found(changes=[lambda ledger: ledger.roots.hold(held)], bytes=received)
 
     async def _within_budget(self, task: ObjectTask) -> int:
         self.budget.reserve(task.size)
@@ -165,7 +166,8 @@ class Fetching:
 
     def _find_held(self, holding: Holding) -> Change:
         """Objects of a new head that the store has already, whoever brought them."""
-        held = [blob.sha256 for blob in holding.wanted if self.store.has(blob.sha256)]
+        wanted = {blob.sha256 for blob in holding.wanted}
+        held = [(name, self.store.size(name)) for name in wanted if self.store.has(name)]
         return lambda ledger: ledger.roots.hold(held)
 
     def _plan_objects(self, origin: str) -> Change:

@@ -136,7 +136,8 @@ class Intake:
         """After a rebuild: which wanted objects the store has."""
         with self._ledger.transaction():
             names = (blob.sha256 for blob in self._ledger.reads.blobs() if not blob.held)
-            self._ledger.roots.hold(name for name in names if self._store.has(name))
+            found = ((name, self._store.size(name)) for name in names if self._store.has(name))
+            self._ledger.roots.hold(found)
 
 
 def _digest_at(journal: Journal, number: int) -> str | None:

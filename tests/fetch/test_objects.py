@@ -1,6 +1,7 @@
 """An object comes in verified or not at all, resumed, once, and from whoever has it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -212,6 +213,14 @@ async def test_one_source_that_has_it_is_enough(task, source, world, root):
     gone = ObjectSource(f"{BASE}/meadow/nowhere", source.revision, "model.bin")
     async with bench(world, root) as here:
         await here.objects.fetch(ObjectTask(SHA, len(DATA), (gone, source)))
+        assert here.store.read(SHA) == DATA
+
+
+async def test_a_pointer_that_lies_about_its_size_does_not_spoil_an_honest_one(source, world, root):
+    lying = replace(source, size=len(DATA) + 1)
+    honest = replace(source, size=len(DATA))
+    async with bench(world, root) as here:
+        await here.objects.fetch(ObjectTask(SHA, len(DATA) + 1, (lying, honest)))
         assert here.store.read(SHA) == DATA
 
 

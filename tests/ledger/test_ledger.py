@@ -157,7 +157,7 @@ def test_objects_that_are_shared_are_planned_once_and_held_ones_never(ledger):
     with ledger.transaction():
         ledger.roots.visit(visit(snapshot, urls[0], objects=("a" * 64, "b" * 64)))
         ledger.roots.visit(visit(snapshot, urls[1], objects=("b" * 64, "c" * 64)))
-        ledger.roots.hold(["c" * 64])
+        ledger.roots.hold([("c" * 64, 10)])
         ledger.work.plan_objects(snapshot)
     assert lease(ledger, Stage.OBJECT, snapshot) == ["a" * 64, "b" * 64]
     with ledger.transaction():
@@ -288,3 +288,19 @@ def test_what_a_hub_answers_about_a_missing_package_is_its_status(ledger, reason
         ledger.roots.listing(second, HUB, "complete", None, "{}")
         ledger.roots.settle(Verdict(second, HUB, Stage.ASK, key, "skipped", reason))
     assert [p.status for p in ledger.reads.packages(HUB)] == [status]
+
+
+def test_pointers_that_disagree_about_a_size_all_have_their_turn(ledger):
+    snapshot = begin(ledger)
+    urls = [f"https://huggingface.co/org/m{n}" for n in range(1, 10)]
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, *(package(n) for n in range(1, 10))))
+        for number, url in enumerate(urls):
+            line = visit(snapshot, url)
+            lying = Wanted("w", "a" * 64, 10 if number == 8 else 999, lfs=True)
+            ledger.roots.visit(replace(line, holding=replace(line.holding, wanted=(lying,))))
+        sizes = [source.size for source in ledger.work.object_sources("a" * 64)]
+    assert set(sizes[:2]) == {10, 999}
+    with ledger.transaction():
+        ledger.roots.hold([("a" * 64, 10)])
+    assert [(b.size, b.held, b.uses) for b in ledger.reads.blobs()] == [(10, 1, 9)]

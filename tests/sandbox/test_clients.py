@@ -308,6 +308,15 @@ def test_git_lfs_pulls_every_object(box, hub, told, world, tmp_path):
 
 
 @pytest.mark.skipif(not HAS_LFS, reason="git-lfs is not installed")
+def test_git_lfs_clone_brings_every_byte(box, hub, world, tmp_path):
+    _git(tmp_path, "lfs", "install", "--skip-repo")
+    url, path = f"{box.endpoints['huggingface']}/{hub['open'].name}", tmp_path / "cloned"
+    done = _git(tmp_path, "lfs", "clone", url, str(path))
+    assert done.returncode == 0, done.stderr
+    assert _files(path) == _content(world, hub["open"])
+
+
+@pytest.mark.skipif(not HAS_LFS, reason="git-lfs is not installed")
 def test_git_lfs_resumes_after_a_cut(world, hub, tmp_path):
     _git(tmp_path, "lfs", "install", "--skip-repo")
     with sandbox_in_thread(world, faults=["cdn=truncate:#1"]) as box:
