@@ -7,7 +7,7 @@ TOP ?= 1000
 PTMTORRENT := $(BIN)/ptmtorrent
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint snapshot clean format
+.PHONY: help demo test check lint snapshot clean format docs
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ snapshot: $(STAMP) ## build today's snapshot of the hubs, or go on with the unfi
 format: $(STAMP)-dev ## format and mend what can be mended by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(STAMP) ## write docs/SCHEMA.md anew from schemas/
+	@$(BIN)/python scripts/write_schema_docs.py
 
 clean: ## remove what make made here (never a root)
 	rm -rf .venv demo .mypy_cache .ruff_cache build dist
