@@ -117,6 +117,7 @@ async def online(
             access=access,
             resolver=transport.resolver,
             gates=gates,
+            counts=transport.counts,
             version=await git_version(),
             agent=agent,
             max_pack=settings.git.max_pack,

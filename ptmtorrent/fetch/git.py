@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ptmtorrent.errors import CorruptError, NetworkError, RefusedError
 from ptmtorrent.net.access import Access
+from ptmtorrent.net.answer import Counts
 from ptmtorrent.net.gate import Gates, Pass
 from ptmtorrent.net.gitproc import GitLimits, GitResult, network_for, run_git
 from ptmtorrent.net.gitwords import explain_git
@@ -18,7 +19,7 @@ from ptmtorrent.net.resolver import CheckedResolver
 QUICK = ("-c", "core.fsync=none", "-c", "advice.detachedHead=false")
 WITHOUT_HAVES = ("-c", "fetch.negotiationAlgorithm=noop")
 OUTPUT_BYTES = 512 * 2**20
-FETCH_COST = 3.0
+FETCH_COST = 3
 """Requests of one ``git fetch`` by protocol v2: capabilities, refs, and the pack (measured)."""
 
 
@@ -35,6 +36,7 @@ class Git:
     access: Access
     resolver: CheckedResolver
     gates: Gates
+    counts: Counts
     version: str
     agent: str
     max_pack: int
@@ -66,6 +68,7 @@ class Git:
         limits = GitLimits(deadline_s=self.deadline_s, file_bytes=self.max_pack)
         key = self.access.gate_key(f"{url}/info/refs")
         async with self.gates.slot(key, cost=FETCH_COST) as leave:
+            self.counts.requests += FETCH_COST
             result = await run_git(command, cwd=path, stdin=stdin, network=network, limits=limits)
             _report(leave, result, url)
         return result

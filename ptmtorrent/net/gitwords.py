@@ -106,6 +106,7 @@ _TABLE: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple(
             r"could not resolve host|failed to connect|connection (?:reset|refused|timed out)",
             _broken,
         ),
+        (r"possible repository corruption on the remote side", _corrupt),
         (r"early eof|unexpected disconnect|rpc failed|operation too slow|hung up", _broken),
         (r"gnutls|openssl|ssl |transfer closed|invalid index-pack output$", _broken),
         (

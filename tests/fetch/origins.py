@@ -178,6 +178,7 @@ async def bench(world: Path, root: Path, setting: Setting = USUAL) -> AsyncItera
                     access,
                     transport.resolver,
                     transport.gates,
+                    transport.counts,
                     version=await git_version(),
                     agent="test",
                     max_pack=setting.max_pack,

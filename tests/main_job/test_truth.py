@@ -200,6 +200,13 @@ def test_hostile_names_arrive_unharmed(finished):
     assert finished.rows("SELECT count(*) FROM files WHERE path_bytes IS NOT NULL") != [(0,)]
 
 
+def test_the_requests_told_are_those_the_servers_saw(fresh, capfd):
+    with fresh.served():
+        assert fresh.snapshot("--json") == 0
+    told = json.loads(capfd.readouterr().out.splitlines()[-1])["network"]
+    assert (told["requests"], told["refused"]) == (len(fresh.requests()), 0)
+
+
 def test_times_are_real_times(finished):
     [(low, high)] = finished.rows("SELECT min(observed_at), max(observed_at) FROM packages")
     assert low.tzinfo is not None

@@ -302,6 +302,11 @@ WORDS = [
     ("fatal: unable to access 'x': The requested URL returned error: 502", NetworkError),
     ("fatal: unable to access 'x': Could not resolve host: h", NetworkError),
     ("fatal: unable to access 'x': Failed to connect to h port 443", NetworkError),
+    (
+        "remote: aborting due to possible repository corruption on the remote side.\n"
+        "fatal: early EOF",
+        CorruptError,
+    ),
     ("error: RPC failed; curl 18 transfer closed\nfatal: early EOF", NetworkError),
     ("fatal: the remote end hung up unexpectedly", NetworkError),
     ("error: RPC failed; curl 28 Operation too slow", NetworkError),
