@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from ptmtorrent import disk
 from ptmtorrent.app.contents import open_dataset
 from ptmtorrent.app.finish import finish, summary_of
 from ptmtorrent.app.run import Run, plan_rows
@@ -32,7 +33,6 @@ from ptmtorrent.query.answer import Answer
 from ptmtorrent.sandbox import serve
 from ptmtorrent.sandbox.generate import generate
 from ptmtorrent.settings import Settings, check_name, defaults, load
-from ptmtorrent.store import fsio
 from ptmtorrent.store.root import open_root
 
 DEMO_QUESTION = """
@@ -258,7 +258,7 @@ def _target(output: Path | None) -> Iterator[BinaryIO]:
         raise UsageError(f"cannot write {output}: not a file in a folder that is there")
     partial = output.with_name(f"{output.name}.partial")
     try:
-        with fsio.refusals(output), partial.open("wb") as file:
+        with disk.refusals(output), partial.open("wb") as file:
             yield file
         partial.replace(output)
     finally:
@@ -293,8 +293,8 @@ def demo(context: Context, directory: Path) -> int:
 def _make_demo_root(directory: Path) -> None:
     """A root whose pseudonyms are the same everywhere, for its people are invented."""
     if not (directory / "ptmtorrent.json").exists():
-        fsio.make_dirs(directory)
-        fsio.write_once(directory / "privacy.key", DEMO_KEY, mode=0o600)
+        disk.make_dirs(directory)
+        disk.write_once(directory / "privacy.key", DEMO_KEY, mode=0o600)
     open_root(directory, create=True)
 
 

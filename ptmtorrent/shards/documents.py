@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ptmtorrent.shards import durable
+from ptmtorrent import disk
 from ptmtorrent.shards.manifest import Manifest, Shard, path_of
 from ptmtorrent.shards.schema import Column, Kind, Schema, load_schemas
 
@@ -55,8 +55,10 @@ _GROWTH = {
 def write(dataset: Path, manifest: Manifest) -> None:
     """Write ``views.sql`` and ``SCHEMA.md`` beside where the manifest will lie."""
     folder = path_of(dataset, manifest.snapshot).parent
-    durable.write_file(folder / "views.sql", views_sql(manifest).encode())
-    durable.write_file(folder / "SCHEMA.md", schema_md().encode())
+    disk.make_dirs(folder)
+    disk.remove_temps(folder)
+    disk.write_atomic(folder / "views.sql", views_sql(manifest).encode())
+    disk.write_atomic(folder / "SCHEMA.md", schema_md().encode())
 
 
 def views_sql(manifest: Manifest, prefix: str = "") -> str:

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ptmtorrent import disk
 from ptmtorrent.errors import UsageError
-from ptmtorrent.shards import durable
 
 
 def rows_of(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
@@ -27,12 +27,13 @@ def write_parquet(reader: pa.RecordBatchReader, target: Path) -> None:
 
     UsageError when the query fails on the way, or has a type that Parquet does not.
     """
-    temp, file = durable.open_temp(target.parent)
+    temp, file = disk.open_temp(target.parent)
     try:
-        with durable.refusals(target), file:
-            _write(reader, file)
-            durable.sync_file(file, 0o644)
-        durable.publish(temp, target)
+        with disk.refusals(target):
+            with file:
+                _write(reader, file)
+            disk.sync_file(temp)
+        disk.publish(temp, target)
     finally:
         temp.unlink(missing_ok=True)
 

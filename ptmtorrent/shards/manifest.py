@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from ptmtorrent import disk
 from ptmtorrent.errors import IntegrityError, NotFoundError
 from ptmtorrent.model.visit import canonical_json
-from ptmtorrent.shards import durable
 from ptmtorrent.shards.schema import VERSION
 
 FORMAT = 1
@@ -188,7 +188,9 @@ def build(
 def write(dataset: Path, manifest: Manifest) -> str:
     """Write the manifest, durably, after everything it names; returns the sha256 of the file."""
     data = manifest.to_bytes()
-    durable.write_file(path_of(dataset, manifest.snapshot), data)
+    path = path_of(dataset, manifest.snapshot)
+    disk.make_dirs(path.parent)
+    disk.write_atomic(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

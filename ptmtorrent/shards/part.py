@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ptmtorrent import disk
 from ptmtorrent.errors import IntegrityError
-from ptmtorrent.shards import durable
 from ptmtorrent.shards.manifest import Shard
 from ptmtorrent.shards.schema import Schema
 
@@ -35,24 +35,25 @@ class Part:
     @classmethod
     def begin(cls, target: Path, schema: Schema, group_rows: int) -> "Part":
         """A new part; ``group_rows``, the rows of its first group, sizes the bloom filters."""
-        temp, file = durable.open_temp(target.parent)
+        temp, file = disk.open_temp(target.parent)
         return cls(target, temp, file, _parquet_writer(file, schema, group_rows))
 
     def write(self, table: pa.Table) -> None:
         """Append a table as one row group."""
-        with durable.refusals(self.target):
+        with disk.refusals(self.target):
             self.parquet.write_table(table, row_group_size=table.num_rows)
         self.groups += 1
         self.rows += table.num_rows
 
     def publish(self, dataset: Path) -> Shard:
         """Finish the file, check it, and give it its name. IntegrityError if it reads wrong."""
-        with durable.refusals(self.target), self.file:
-            self.parquet.close()
-            durable.sync_file(self.file, SHARD_MODE)
+        with disk.refusals(self.target):
+            with self.file:
+                self.parquet.close()
+            disk.sync_file(self.temp, mode=SHARD_MODE)
         path = self.target.relative_to(dataset).as_posix()
         shard = Shard(path, self.temp.stat().st_size, self._read_back(), self.rows)
-        durable.publish(self.temp, self.target)
+        disk.publish(self.temp, self.target)
         return shard
 
     def abandon(self) -> None:

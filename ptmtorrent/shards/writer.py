@@ -14,7 +14,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from ptmtorrent.shards import durable
+from ptmtorrent import disk
 from ptmtorrent.shards.columns import Row, record_batch, weight
 from ptmtorrent.shards.manifest import Shard
 from ptmtorrent.shards.part import Part
@@ -61,8 +61,8 @@ class ShardWriter:
     _part: Part | None = None
 
     def __enter__(self) -> Self:
-        durable.make_folder(self._folder)
-        durable.remove_temps(self._folder)
+        disk.make_dirs(self._folder)
+        disk.remove_temps(self._folder)
         return self
 
     def __exit__(

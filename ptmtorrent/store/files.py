@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from ptmtorrent import disk
 from ptmtorrent.model.oid import is_sha256
-from ptmtorrent.store import fsio
 from ptmtorrent.store.layout import Layout
 from ptmtorrent.store.partials import Partials
 
@@ -24,7 +24,7 @@ _MANY = 4096
 class BlobFiles:
     """The large blobs of a store. Safe to call from several threads."""
 
-    def __init__(self, layout: Layout, fuse: fsio.Fuse) -> None:
+    def __init__(self, layout: Layout, fuse: disk.Fuse) -> None:
         self._layout = layout
         self._fuse = fuse
         self._waiting: dict[str, Path] = {}
@@ -34,7 +34,7 @@ class BlobFiles:
 
     def size(self, sha256: str) -> int | None:
         """Bytes of a blob, or None if it is not here."""
-        with self._lock, fsio.refusals(self._layout.blobs):
+        with self._lock, disk.refusals(self._layout.blobs):
             try:
                 return self._path(sha256).stat().st_size
             except FileNotFoundError:
@@ -42,7 +42,7 @@ class BlobFiles:
 
     def open(self, sha256: str) -> BinaryIO | None:
         """The bytes of a blob, or None if it is not here."""
-        with self._lock, fsio.refusals(self._layout.blobs):
+        with self._lock, disk.refusals(self._layout.blobs):
             try:
                 return self._path(sha256).open("rb")
             except FileNotFoundError:
@@ -67,7 +67,7 @@ class BlobFiles:
 
         Another process may have linked its name a moment ago and not synced it yet.
         """
-        with self._lock, fsio.refusals(self._layout.blobs):
+        with self._lock, disk.refusals(self._layout.blobs):
             return self._keep(sha256)
 
     def receive(self, partial: Path, sha256: str) -> None:
@@ -87,9 +87,9 @@ class BlobFiles:
             with self._lock:
                 batch, known = dict(self._waiting), set(self._known)
             for partial in batch.values():
-                fsio.sync_file(partial, mode=_MODE)
+                disk.sync_file(partial, mode=_MODE)
             for sha256, partial in batch.items():
-                fsio.link_new(partial, self._layout.blob(sha256))
+                disk.link_new(partial, self._layout.blob(sha256))
             self._sync_folders(batch.keys() | known)
             self._settle(batch, known)
 
@@ -133,7 +133,7 @@ class BlobFiles:
         above = {leaf.parent for leaf in leaves}
         top = {self._layout.blobs} if leaves else set()
         for folder in (*leaves, *above, *top):
-            fsio.sync_dir(folder)
+            disk.sync_dir(folder)
 
     def _settle(self, batch: dict[str, Path], known: set[str]) -> None:
         with self._lock:

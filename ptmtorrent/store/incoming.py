@@ -4,8 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from ptmtorrent import disk
 from ptmtorrent.errors import CorruptError
-from ptmtorrent.store import fsio
 from ptmtorrent.store.files import BlobFiles
 from ptmtorrent.store.partials import Partials
 from ptmtorrent.store.segments import Segments
@@ -33,14 +33,14 @@ class FileWriter:
         if self._offset + len(chunk) > self._size:
             self.restart()
             raise CorruptError(f"blob {self._sha256}: more than the {self._size} bytes announced")
-        with fsio.refusals(self._path):
-            fsio.write_all(self._open_fd(), chunk, self._offset)
+        with disk.refusals(self._path):
+            disk.write_all(self._open_fd(), chunk, self._offset)
         self._hash.update(chunk)
         self._offset += len(chunk)
 
     def restart(self) -> None:
         """Forget what is here and begin at byte 0."""
-        with fsio.refusals(self._path):
+        with disk.refusals(self._path):
             os.ftruncate(self._open_fd(), 0)
         self._hash, self._offset = hashlib.sha256(), 0
 
@@ -53,7 +53,7 @@ class FileWriter:
         if problem:
             self.restart()
             raise CorruptError(problem)
-        with fsio.refusals(self._path):
+        with disk.refusals(self._path):
             self._close_fd()
         self._files.receive(self._path, self._sha256)
 
@@ -64,7 +64,7 @@ class FileWriter:
             self._partials.let_go(self._path)
 
     def _begin(self) -> None:
-        with fsio.refusals(self._path):
+        with disk.refusals(self._path):
             self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             self._hash, self._offset = _rehash(self._path)
         if self._offset > self._size:
@@ -134,7 +134,7 @@ def _problem(sha256: str, size: int, found_size: int, found_sha256: str) -> str 
 def _rehash(path: Path) -> "tuple[hashlib._Hash, int]":
     digest, size = hashlib.sha256(), 0
     with path.open("rb", buffering=0) as stream:
-        while chunk := stream.read(fsio.CHUNK):
+        while chunk := stream.read(disk.CHUNK):
             digest.update(chunk)
             size += len(chunk)
     return digest, size

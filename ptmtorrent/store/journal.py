@@ -18,9 +18,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ptmtorrent import disk
 from ptmtorrent.errors import IntegrityError
 from ptmtorrent.model.visit import canonical_json
-from ptmtorrent.store import fsio
 from ptmtorrent.store.layout import Layout, number_of, numbered
 
 _SUFFIX = ".jsonl"
@@ -72,7 +72,7 @@ class Journal:
         self._write = write
         self._buffer = bytearray()
         self._file: _JournalFile | None = None
-        self._fuse = fsio.Fuse()
+        self._fuse = disk.Fuse()
         self._lock = Lock()
 
     @classmethod
@@ -83,8 +83,8 @@ class Journal:
         """
         folder = Layout(root).journal
         if write:
-            fsio.make_dirs(folder)
-        with fsio.refusals(folder):
+            disk.make_dirs(folder)
+        with disk.refusals(folder):
             return cls(folder, _last_head(folder, sync=write), write=write)
 
     @property
@@ -142,11 +142,11 @@ class _JournalFile:
         self._end = 0
 
     def append(self, data: bytes) -> None:
-        fsio.write_all(self._fd, data, self._end)
+        disk.write_all(self._fd, data, self._end)
         self._end += len(data)
         os.fsync(self._fd)
         if self._folder is not None:
-            fsio.sync_dir(self._folder)
+            disk.sync_dir(self._folder)
             self._folder = None
 
     def close(self) -> None:
@@ -233,13 +233,13 @@ def _create_next(folder: Path) -> int:
     while True:
         number += 1
         try:
-            return fsio.create(numbered(folder, number, _SUFFIX))
+            return disk.create(numbered(folder, number, _SUFFIX))
         except FileExistsError:
             continue
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    with fsio.refusals(path), path.open("rb") as stream:
+    with disk.refusals(path), path.open("rb") as stream:
         yield from (line[:-1] for line in stream if line.endswith(b"\n"))
 
 
@@ -251,7 +251,7 @@ def _last_head(folder: Path, *, sync: bool) -> Head:
     """The last whole line; synced first when a writer is going to build upon it."""
     for path in reversed(_paths(folder)):
         if sync:
-            fsio.sync_file(path)
+            disk.sync_file(path)
         line = _last_line(path)
         if line is not None:
             return _decode_at(line, path, "the last line").head
@@ -264,7 +264,7 @@ def _last_line(path: Path) -> bytes | None:
         start = stream.seek(0, os.SEEK_END)
         tail = b""
         while start and tail.count(b"\n") < 2:
-            size = min(start, fsio.CHUNK // 16)
+            size = min(start, disk.CHUNK // 16)
             start -= size
             stream.seek(start)
             tail = stream.read(size) + tail

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from ptmtorrent import disk
 from ptmtorrent.errors import CorruptError, IntegrityError, NotFoundError
 from ptmtorrent.model.oid import is_sha256, sha256_of
-from ptmtorrent.store import fsio
 from ptmtorrent.store.base import BlobWriter
 from ptmtorrent.store.files import BlobFiles
 from ptmtorrent.store.incoming import FileWriter, SmallWriter
@@ -43,7 +43,7 @@ class LocalStore:
         As a writer, makes missing folders and puts in order what killed writers left. As a
         reader, writes nothing at all. Raises FatalError when the machine refuses.
         """
-        layout, fuse = Layout(root), fsio.Fuse()
+        layout, fuse = Layout(root), disk.Fuse()
         files = BlobFiles(layout, fuse)
         partials = _prepare(layout, files) if write else None
         return cls(files, Segments.open(layout.segments, write=write, fuse=fuse), partials)
@@ -90,7 +90,7 @@ class LocalStore:
         CorruptError if it is not what the caller said.
         """
         partials = self._for_writing()
-        with fsio.refusals(path):
+        with disk.refusals(path):
             is_small = path.lstat().st_size < SMALL
         if is_small:
             self._adopt_small(path, sha256)
@@ -122,7 +122,7 @@ class LocalStore:
         """
         if not self._files.link(sha256, path):
             with self.open(sha256) as source:
-                fsio.copy_new(source, path, mode=0o444)
+                disk.copy_new(source, path, mode=0o444)
 
     def flush(self) -> None:
         """After this returns, everything added before the call survives a power cut."""
@@ -165,11 +165,11 @@ class LocalStore:
 
     def _put_file(self, sha256: str, data: bytes, partials: Partials) -> None:
         path = partials.new_path(sha256)
-        fsio.copy_new(io.BytesIO(data), path, mode=0o600)
+        disk.copy_new(io.BytesIO(data), path, mode=0o600)
         self._files.receive(path, sha256)
 
     def _adopt_small(self, path: Path, sha256: str) -> None:
-        with fsio.refusals(path):
+        with disk.refusals(path):
             data = path.read_bytes()
             if sha256_of(data) != sha256:
                 raise CorruptError(f"{path}: sha256 is not {sha256}")
@@ -178,19 +178,19 @@ class LocalStore:
 
     def _adopt_large(self, path: Path, sha256: str, partials: Partials) -> None:
         own = partials.new_path(sha256)
-        with fsio.refusals(path):
+        with disk.refusals(path):
             path.rename(own)
         self._files.receive(own, sha256)
 
 
 def _prepare(layout: Layout, files: BlobFiles) -> Partials:
     for folder in (layout.blobs, layout.segments, layout.journal, layout.partial):
-        fsio.make_dirs(folder)
+        disk.make_dirs(folder)
     partials = Partials(layout.partial, WriterId.here())
     now = time.time()
-    with fsio.refusals(layout.store):
-        fsio.remove_stale_temps(layout.segments, now)
-        fsio.remove_stale_temps(layout.root, now)
+    with disk.refusals(layout.store):
+        disk.remove_stale_temps(layout.segments, now)
+        disk.remove_stale_temps(layout.root, now)
     partials.sweep(now)
     files.finish_interrupted(partials)
     return partials

@@ -18,7 +18,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from ptmtorrent.store import fsio
+from ptmtorrent import disk
 from ptmtorrent.store.writers import WriterId, is_gone, start_of
 
 _FORGOTTEN_S = 30 * 86_400.0
@@ -43,18 +43,18 @@ class Partials:
     def take(self, sha256: str) -> Path:
         """A file of our own with what earlier writers of this blob got; empty if none did."""
         path = self.new_path(sha256)
-        with fsio.refusals(path):
+        with disk.refusals(path):
             try:
                 (self._folder / sha256).rename(path)
                 path.chmod(0o600)
             except FileNotFoundError:
-                os.close(fsio.create(path, mode=0o600))
+                os.close(disk.create(path, mode=0o600))
         return path
 
     def let_go(self, path: Path) -> None:
         """Leave a file of ours to the next writer of its blob; of two, the longer stays."""
         parked = self._folder / path.name[:64]
-        with fsio.refusals(path):
+        with disk.refusals(path):
             if _length(path) > _length(parked):
                 path.rename(parked)
             else:
@@ -63,7 +63,7 @@ class Partials:
     def scratch(self) -> Path:
         """A new empty directory."""
         path = self._folder / f"scratch-{self._writer}-{next(self._numbers)}"
-        with fsio.refusals(path):
+        with disk.refusals(path):
             path.mkdir(mode=0o700)
         return path
 
@@ -73,7 +73,7 @@ class Partials:
         Args:
             now: Unix time, for writers whose machine we cannot ask.
         """
-        with fsio.refusals(self._folder):
+        with disk.refusals(self._folder):
             for path in list(self._folder.iterdir()):
                 with suppress(FileNotFoundError):  # a live writer was faster
                     self._sweep_one(path, now)
@@ -91,7 +91,7 @@ class Partials:
         if partial and not partial[2] and now - _last_change(path) > _FORGOTTEN_S:
             path.unlink()
         if scratch and self._is_left(scratch[1], path, now):
-            fsio.remove_tree(path)
+            disk.remove_tree(path)
 
     def _is_left(self, name: str, path: Path, now: float) -> bool:
         writer = WriterId.parse(name)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from ptmtorrent import disk
 from ptmtorrent.errors import (
     FatalError,
     IntegrityError,
@@ -19,7 +20,6 @@ from ptmtorrent.errors import (
     WriterActiveError,
 )
 from ptmtorrent.model.visit import canonical_json
-from ptmtorrent.store import fsio
 from ptmtorrent.store.layout import Layout
 from ptmtorrent.store.writers import WriterId
 
@@ -48,7 +48,7 @@ class Root:
     def privacy_key(self) -> bytes:
         """The key of the pseudonyms. NotFoundError if it is lost: it is never made twice."""
         path = self.layout.privacy_key
-        with fsio.refusals(path):
+        with disk.refusals(path):
             key = path.read_bytes() if path.exists() else b""
         if len(key) != _KEY_BYTES:
             raise NotFoundError(f"{path}: no such key; put it back from a copy of this root")
@@ -62,10 +62,10 @@ class Root:
         starting two runs; that bytes stay right does not depend on it.
         """
         path = self.layout.lock
-        with fsio.refusals(path):
+        with disk.refusals(path):
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            with fsio.refusals(path):
+            with disk.refusals(path):
                 _take_lock(fd, path)
             yield
         finally:
@@ -86,7 +86,7 @@ def open_root(path: Path, *, create: bool) -> Root:
         FatalError: the machine refuses.
     """
     root = Root(path.absolute())
-    with fsio.refusals(root.path):
+    with disk.refusals(root.path):
         if not root.layout.format_file.exists():
             _make(root, create=create)
         text = root.layout.format_file.read_bytes()
@@ -101,14 +101,14 @@ def _make(root: Root, *, create: bool) -> None:
         raise NotFoundError(f"{root.path}: no ptmtorrent root here; {words}")
     if root.path.exists() and not root.path.is_dir():
         raise UsageError(f"{root.path}: not a folder")
-    fsio.make_dirs(root.path)
+    disk.make_dirs(root.path)
     strangers = sorted(entry.name for entry in root.path.iterdir() if not _is_ours(entry.name))
     if strangers:
         raise UsageError(f"{root.path}: not empty and not a root (holds {strangers[0]!r})")
     layout = root.layout
-    fsio.write_once(layout.privacy_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
+    disk.write_once(layout.privacy_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
     content = {"format": FORMAT, "created_by": version("ptmtorrent")}
-    fsio.write_once(layout.format_file, canonical_json(content) + b"\n")
+    disk.write_once(layout.format_file, canonical_json(content) + b"\n")
 
 
 def _is_ours(name: str) -> bool:
@@ -136,7 +136,7 @@ def _take_lock(fd: int, path: Path) -> None:
     me = WriterId.here()
     since = datetime.now(UTC).isoformat(timespec="seconds")
     os.ftruncate(fd, 0)
-    fsio.write_all(fd, canonical_json({"host": me.host, "pid": me.pid, "since": since}), 0)
+    disk.write_all(fd, canonical_json({"host": me.host, "pid": me.pid, "since": since}), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Space:
 
 def space_at(path: Path) -> Space:
     """What is left for us on the file system of ``path``."""
-    with fsio.refusals(path):
+    with disk.refusals(path):
         found = os.statvfs(path)
     return Space(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from threading import Lock
 
-from ptmtorrent.store import fsio
+from ptmtorrent import disk
 from ptmtorrent.store.layout import number_of, numbered
 from ptmtorrent.store.records import (
     SEGMENT_MAGIC,
@@ -47,7 +47,7 @@ class Segment:
         tail = _scan_tail(path, index.covered if index else 0)
         if tail and write:
             known = index.spans() if index else {}
-            fsio.sync_file(path)
+            disk.sync_file(path)
             return cls.seal(path, known | tail)
         return cls(path, index, tail)
 
@@ -55,7 +55,7 @@ class Segment:
     def seal(cls, path: Path, spans: dict[bytes, Span]) -> "Segment":
         """Write the index of a synced segment and open it."""
         covered = max(span.end for span in spans.values())
-        fsio.write_atomic(path.with_suffix(".idx"), encode_index(spans, covered))
+        disk.write_atomic(path.with_suffix(".idx"), encode_index(spans, covered))
         return cls(path, Index.open(path.with_suffix(".idx")), {})
 
     def find(self, digest: bytes) -> Span | None:
@@ -90,7 +90,7 @@ class OpenSegment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.spans: dict[bytes, Span] = {}
-        self._fd = fsio.create(path)
+        self._fd = disk.create(path)
         self._buffer = bytearray(SEGMENT_MAGIC)
         self._written = self._synced = 0
 
@@ -139,7 +139,7 @@ class OpenSegment:
 
     def write_out(self) -> None:
         """Hand what is in memory to the file."""
-        fsio.write_all(self._fd, bytes(self._buffer), self._written)
+        disk.write_all(self._fd, bytes(self._buffer), self._written)
         self._written += len(self._buffer)
         self._buffer.clear()
 
@@ -149,7 +149,7 @@ class OpenSegment:
         if written > self._synced:
             os.fsync(self._fd)
         if self._synced == 0:
-            fsio.sync_dir(self.path.parent)
+            disk.sync_dir(self.path.parent)
         self._synced = written
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class Segments:
     Two locks: ``_lock`` is held for moments, ``_syncing`` while the disk works, by one thread.
     """
 
-    def __init__(self, folder: Path, sealed: list[Segment], fuse: fsio.Fuse) -> None:
+    def __init__(self, folder: Path, sealed: list[Segment], fuse: disk.Fuse) -> None:
         self._folder = folder
         self._fuse = fuse
         self._sealed = sealed
@@ -173,9 +173,9 @@ class Segments:
         self._syncing = Lock()
 
     @classmethod
-    def open(cls, folder: Path, *, write: bool, fuse: fsio.Fuse) -> "Segments":
+    def open(cls, folder: Path, *, write: bool, fuse: disk.Fuse) -> "Segments":
         """Open the segments of a folder; a reader writes nothing."""
-        with fsio.refusals(folder):
+        with disk.refusals(folder):
             found = folder.iterdir() if folder.is_dir() else ()
             paths = sorted(path for path in found if number_of(path, _SUFFIX) is not None)
             return cls(folder, [Segment.open(path, write=write) for path in paths], fuse)
@@ -188,7 +188,7 @@ class Segments:
 
     def read(self, digest: bytes) -> bytes | None:
         """The bytes of a blob, verified, or None. IntegrityError when they are damaged."""
-        with self._lock, fsio.refusals(self._folder):
+        with self._lock, disk.refusals(self._folder):
             found = self._find(digest)
             return found[0].read(digest, found[1]) if found else None
 

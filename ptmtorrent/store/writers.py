@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptmtorrent.store.fsio import STALE_S
+from ptmtorrent.disk import STALE_S
 
 _PROC = Path("/proc")
 _UNKNOWN = "0"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import ptmtorrent as pt
+from ptmtorrent import disk
 from ptmtorrent.cli import main
 from ptmtorrent.errors import CommandError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.query.dataset import Dataset
 from ptmtorrent.sandbox.serve import Sandbox, sandbox_in_thread
-from ptmtorrent.store import fsio
 from ptmtorrent.store.root import open_root
 
 PLAIN_GIT = {
@@ -79,7 +79,7 @@ class Job:
     def with_shared_key(self) -> "Job":
         """Pseudonyms like those of every other root with this key."""
         self.root.mkdir(parents=True)
-        fsio.write_once(self.root / "privacy.key", KEY, mode=0o600)
+        disk.write_once(self.root / "privacy.key", KEY, mode=0o600)
         open_root(self.root, create=True)
         return self
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ptmtorrent import disk
 from ptmtorrent.errors import FatalError, IntegrityError
-from ptmtorrent.shards import durable, part
+from ptmtorrent.shards import part
 from ptmtorrent.shards.columns import record_batch
 from ptmtorrent.shards.schema import load_schema
 from ptmtorrent.shards.writer import Cuts, ShardWriter
@@ -305,12 +306,12 @@ def test_what_a_killed_build_left_is_replaced_and_removed(tmp_path):
 
 def test_a_shard_is_named_only_after_it_is_synced(tmp_path, monkeypatch):
     steps = []
-    sync, publish = durable.sync_file, durable.publish
+    sync, publish = disk.sync_file, disk.publish
     monkeypatch.setattr(
-        durable, "sync_file", lambda file, mode: (sync(file, mode), steps.append("sync"))
+        disk, "sync_file", lambda path, mode: (sync(path, mode=mode), steps.append("sync"))
     )
     monkeypatch.setattr(
-        durable, "publish", lambda temp, target: (steps.append("name"), publish(temp, target))
+        disk, "publish", lambda temp, target: (steps.append("name"), publish(temp, target))
     )
     write(tmp_path, "refs", [ref(1)])
     assert steps == ["sync", "name"]
@@ -329,7 +330,7 @@ def broken(file):
 
 def test_a_disk_without_space_is_a_fatal_error():
     full = Path("/dev/full")
-    with pytest.raises(FatalError, match="No space left"), durable.refusals(full):
+    with pytest.raises(FatalError, match="no space"), disk.refusals(full):
         full.write_bytes(b"x" * 100_000)
 
 
@@ -353,7 +354,7 @@ except FatalError as error:
 def test_a_file_that_cannot_grow_is_a_fatal_error_and_leaves_nothing(tmp_path):
     command = [sys.executable, "-c", LIMITED, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "File too large" in done.stdout
+    assert "larger than allowed" in done.stdout
     assert done.stderr == ""
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 

@@ -199,7 +199,7 @@ def test_a_writer_makes_durable_what_it_builds_upon(
     """A killed writer's lines may be only in memory; a chain onto them must not outlive them."""
     _write(tmp_path, "one")
     synced: list[Path] = []
-    monkeypatch.setattr("ptmtorrent.store.fsio.sync_file", synced.append)
+    monkeypatch.setattr("ptmtorrent.disk.sync_file", synced.append)
     Journal.open(tmp_path, write=False)
     assert synced == []
     Journal.open(tmp_path, write=True)

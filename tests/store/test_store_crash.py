@@ -138,11 +138,11 @@ def test_names_linked_by_a_killed_flush_become_durable(
     name = store.put(b"x" * 70_000)
     leaf = tmp_path / "store/v1/blobs/sha256" / name[:2] / name[2:4]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("ptmtorrent.store.fsio.sync_dir", _interrupt)
+        patch.setattr("ptmtorrent.disk.sync_dir", _interrupt)
         store.flush()
     store.close()
     synced: list[Path] = []
-    monkeypatch.setattr("ptmtorrent.store.fsio.sync_dir", synced.append)
+    monkeypatch.setattr("ptmtorrent.disk.sync_dir", synced.append)
     again = LocalStore.at(tmp_path, write=True)
     assert {leaf, leaf.parent, leaf.parent.parent} <= set(synced)
     assert again.read(name) == b"x" * 70_000
@@ -178,7 +178,7 @@ def test_bytes_are_synced_before_they_get_their_name(
     store = LocalStore.at(tmp_path, write=True)
     name = store.put(b"y" * 70_000)
     steps: list[str] = []
-    real_sync, real_link, real_dir = os.fsync, os.link, "ptmtorrent.store.fsio.sync_dir"
+    real_sync, real_link, real_dir = os.fsync, os.link, "ptmtorrent.disk.sync_dir"
     monkeypatch.setattr(real_dir, lambda path: steps.append("folder"))
     monkeypatch.setattr("os.fsync", lambda fd: (steps.append("bytes"), real_sync(fd))[1])
     monkeypatch.setattr("os.link", lambda *a, **k: (steps.append("name"), real_link(*a, **k))[1])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ptmtorrent import disk
 from ptmtorrent.errors import FatalError
-from ptmtorrent.store import fsio
 from ptmtorrent.store.partials import Partials
 from ptmtorrent.store.writers import WriterId, is_gone, start_of
 
@@ -76,22 +76,22 @@ def test_bytes_nobody_wanted_for_thirty_days_are_removed(tmp_path: Path) -> None
 def test_what_the_machine_refuses_is_fatal_and_says_what_to_do(code: str) -> None:
     with (
         pytest.raises(FatalError, match=r"^/some/where: .{15}"),
-        fsio.refusals(Path("/some/where")),
+        disk.refusals(Path("/some/where")),
     ):
         raise OSError(getattr(errno, code), "no")
 
 
 def test_other_errors_pass() -> None:
-    with pytest.raises(FileNotFoundError), fsio.refusals(Path("x")):
+    with pytest.raises(FileNotFoundError), disk.refusals(Path("x")):
         raise FileNotFoundError(errno.ENOENT, "no")
 
 
 def test_write_atomic_replaces_and_write_once_does_not(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    assert fsio.write_once(path, b"one", mode=0o600)
-    assert not fsio.write_once(path, b"two")
+    assert disk.write_once(path, b"one", mode=0o600)
+    assert not disk.write_once(path, b"two")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"one", 0o600)
-    fsio.write_atomic(path, b"three", mode=0o640)
+    disk.write_atomic(path, b"three", mode=0o640)
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"three", 0o640)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -107,7 +107,7 @@ def test_a_failed_replacement_leaves_the_old_file(
 
     monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(FatalError):
-        fsio.write_atomic(path, b"new")
+        disk.write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -118,5 +118,5 @@ def test_only_stale_temporary_files_are_removed(tmp_path: Path) -> None:
     os.utime(tmp_path / ".a.tmp", (0, 0))
     os.utime(tmp_path / ".b.tmp", (5_000, 5_000))
     os.utime(tmp_path / "c.tmp", (0, 0))
-    fsio.remove_stale_temps(tmp_path, now=5_001)
+    disk.remove_stale_temps(tmp_path, now=5_001)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b.tmp", "c.tmp"]

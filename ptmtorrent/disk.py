@@ -1,4 +1,4 @@
-"""The only place of the store that changes the disk.
+"""The only place that changes the disk for good: store, shards and root write through it.
 
 The rule behind every function: the bytes of a file are synced before it gets the name it is
 looked for under, and the folder is synced before anyone is told (a rename without the first
@@ -157,6 +157,26 @@ def _temp_of(path: Path, data: bytes, mode: int) -> Iterator[Path]:
             os.close(fd)
         yield temp
     finally:
+        temp.unlink(missing_ok=True)
+
+
+def open_temp(folder: Path) -> tuple[Path, BinaryIO]:
+    """A new file in ``folder`` under a name of its own, open for writing."""
+    path = folder / f".part-{secrets.token_hex(8)}{_TEMP_SUFFIX}"
+    with refusals(folder):
+        return path, os.fdopen(create(path), "wb")
+
+
+def publish(temp: Path, target: Path) -> None:
+    """Give a synced file its name, durably; a file of that name is replaced."""
+    with refusals(target):
+        temp.replace(target)
+        sync_dir(target.parent)
+
+
+def remove_temps(folder: Path) -> None:
+    """Remove all temporary files of a folder that nobody else writes to."""
+    for temp in folder.glob(f".*{_TEMP_SUFFIX}"):
         temp.unlink(missing_ok=True)
 
 
