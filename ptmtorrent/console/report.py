@@ -35,8 +35,8 @@ def figures_of(summary: Summary) -> Iterator[tuple[str, str]]:
     objects, held, saved = summary.blobs
     requests, refused, received = summary.network
     packs = size(summary.pack_bytes)
-    yield "held", f"{size(held)} in {objects:,} objects, {packs} in git packs"
-    yield "saved", f"{size(saved)} by holding equal objects once"
+    yield "stored", f"{size(held)} in {objects:,} objects, {packs} in git packs"
+    yield "saved", f"{size(saved)} by deduplication: equal objects are stored once"
     if requests:
         yield "received", f"{size(received)} in {requests:,} requests, {refused:,} refused"
         yield "took", seconds(summary.seconds)
