@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from ptmtorrent.errors import FatalError, IntegrityError, NotFoundError
 from ptmtorrent.ledger.reads import Reads
@@ -54,7 +54,7 @@ class Ledger:
 
     @classmethod
     def open_to_read(cls, path: Path) -> Self:
-        """Open beside a running writer; never writes. NotFoundError when there is none."""
+        """Open beside a running writer; never writes. NotFoundError when there is none yet."""
         if not path.is_file():
             raise NotFoundError(f"no ledger at {path}; run `ptmtorrent list` or `snapshot` first")
         with _translated(path):
@@ -64,6 +64,9 @@ class Ledger:
             )
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA query_only = ON")
+            if not _has_tables(connection):
+                connection.close()
+                raise NotFoundError(f"the ledger {path} is just being made; ask again")
             _check(connection, path)
         return cls(connection, path)
 
@@ -100,14 +103,17 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
-    tables: Any = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if tables:
+    if _has_tables(connection):
         _check(connection, path)
         return
     connection.executescript(
         f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
         f"{text_of('schema.sql')} COMMIT;"
     )
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

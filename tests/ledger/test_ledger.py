@@ -220,6 +220,12 @@ def test_a_file_that_is_no_ledger_is_refused_and_a_missing_one_named(tmp_path):
         Ledger.open_to_read(tmp_path / "none.sqlite")
 
 
+def test_a_ledger_that_is_just_being_made_is_not_there_yet(tmp_path):
+    (tmp_path / "ledger.sqlite").touch()
+    with pytest.raises(NotFoundError, match="ask again"):
+        Ledger.open_to_read(tmp_path / "ledger.sqlite")
+
+
 def test_a_reader_beside_a_writer_sees_what_was_committed_and_cannot_write(ledger, tmp_path):
     snapshot = begin(ledger)
     reader = Ledger.open_to_read(tmp_path / "ledger.sqlite")
