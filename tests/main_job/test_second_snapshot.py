@@ -5,6 +5,7 @@ import json
 import pytest
 from job import Job, asked, git
 
+from ptmtorrent.hubs import huggingface
 from ptmtorrent.sandbox.generate import generate
 from ptmtorrent.sandbox.move import move
 from ptmtorrent.sandbox.world import World
@@ -139,21 +140,35 @@ def test_facts_are_written_once(moved):
         assert shards[: len(old["tables"][table]["shards"])] == old["tables"][table]["shards"]
 
 
-def test_a_listing_cut_off_half_way_loses_nothing_and_makes_nothing_gone(tmp_path, capsys):
+def test_a_listing_cut_off_half_way_loses_nothing_and_makes_nothing_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface, "PAGE", 10)
     job = Job(tmp_path / "root", tmp_path / "world")
     generate(job.world)
     with job.served():
         assert job.snapshot("--as-of", FIRST) == 0
     kept = job.rows("SELECT package_id, origin, head FROM packages ORDER BY ALL", FIRST)
-    with job.served("list=503:1"):
+    old = dict(job.rows("SELECT package_id, status FROM packages", FIRST))
+    real, asked_for = huggingface.HuggingFace.page, []
+    with job.served() as box, monkeypatch.context() as patch:
+
+        async def page(hub, cursor):
+            asked_for.append(cursor)
+            if len(asked_for) == 3:
+                box.switch("list=503:1")
+            return await real(hub, cursor)
+
+        patch.setattr(huggingface.HuggingFace, "page", page)
         assert job.snapshot("--as-of", SECOND) == 5
     again = job.rows("SELECT package_id, origin, head FROM packages ORDER BY ALL", SECOND)
     assert again == kept
-    assert job.rows("SELECT DISTINCT status FROM packages", SECOND) == [("unseen",)]
-    [(complete, outcome, reason)] = job.rows(
-        "SELECT listing_complete, outcome, reason FROM hubs", SECOND
+    new = dict(job.rows("SELECT package_id, status FROM packages", SECOND))
+    seen = {package_id for package_id, status in new.items() if status != "unseen"}
+    assert len(seen) == 20
+    assert all(new[package_id] == old[package_id] for package_id in seen)
+    [(complete, listed, outcome, reason)] = job.rows(
+        "SELECT listing_complete, listed, outcome, reason FROM hubs", SECOND
     )
-    assert (complete, outcome) == (False, "unreachable")
+    assert (complete, listed, outcome) == (False, 20, "cut")
     assert "503" in reason
     assert job.rows("SELECT count(*) FROM commits", SECOND) == job.rows(
         "SELECT count(*) FROM commits", FIRST
