@@ -205,6 +205,8 @@ def test_a_moved_origin_leads_to_the_new_one(ledger):
     with ledger.transaction():
         ledger.roots.page(page(snapshot, package(1)))
         ledger.roots.moved(snapshot, HUB, old, new)
+    assert lease(ledger, Stage.VISIT, snapshot) == [new]
+    with ledger.transaction():
         ledger.roots.visit(visit(snapshot, new))
     [row] = ledger.reads.packages(HUB)
     assert row.origin == new

@@ -146,3 +146,4 @@ async def test_states_that_make_no_sense_are_left_out() -> None:
     gates.restore({"nonsense": {}, "hub.example token api": {"left": "x", "resets_at": []}})
     async with gates.slot(KEY) as leave:
         leave.succeeded()
+    assert all(state["left"] is None for state in gates.snapshot().values())
