@@ -6,6 +6,7 @@ import pytest
 from job import Job, asked, git
 
 from ptmtorrent.hubs import huggingface
+from ptmtorrent.pipeline import build
 from ptmtorrent.sandbox.generate import generate
 from ptmtorrent.sandbox.move import move
 from ptmtorrent.sandbox.world import World
@@ -23,8 +24,16 @@ def moved(tmp_path_factory):
         assert job.snapshot("--as-of", FIRST) == 0
     job.first_truth = job.truth()
     after = move(job.world)
-    with job.served() as box:
+    opened, real = [], build.workbench
+
+    def workbench(store, visit, *others):
+        opened.append(visit.url.removeprefix("https://huggingface.co/"))
+        return real(store, visit, *others)
+
+    with job.served() as box, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "workbench", workbench)
         assert job.snapshot("--as-of", SECOND) == 0
+        job.second_opened = opened
         job.second_requests = asked(box)
     job.before, job.after = before, after
     yield job
@@ -59,6 +68,12 @@ def test_only_what_changed_or_was_refused_before_is_visited(moved):
     assert visited <= changed(moved) | asked_again
     unchanged = set(by_id(moved.after)) & set(by_id(moved.before))
     assert len(unchanged) - len(changed(moved)) >= 30
+
+
+def test_the_build_opens_only_origins_whose_state_is_new(moved):
+    assert moved.second_opened
+    assert len(moved.second_opened) == len(set(moved.second_opened))
+    assert set(moved.second_opened) <= changed(moved)
 
 
 def test_no_object_that_is_held_is_asked_for_again(moved):
