@@ -5,26 +5,23 @@ An adapter is one file that ends in a ``HubKind``; ``ptmtorrent.hubs.HUBS`` list
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from ptmtorrent.hubs.shape import Shape
+from ptmtorrent.model.bundle import File
 from ptmtorrent.model.forge import Forge
-from ptmtorrent.model.package import Answer, ListedPage, ParsedPage, Scope
+from ptmtorrent.model.package import Answer, ListedPage, Package, ParsedPage, Refined, Scope
 from ptmtorrent.net.http import Transport
 
 HubValues = Mapping[str, bool | str]
 
 
 class Hub(Protocol):
-    """A hub, asked over a transport.
+    """A hub that can be asked.
 
     Pages are repeatable: the same cursor asks for the same page, and the cursor of the page that
     follows comes with each page. Packages may come twice. ``page`` and ``ask`` raise ItemError.
     """
-
-    @property
-    def forge(self) -> Forge:
-        """The git host of the hub's origins."""
-        ...
 
     def first_cursor(self, scope: Scope) -> str:
         """Path and query of the first page of a listing."""
@@ -39,27 +36,134 @@ class Hub(Protocol):
         ...
 
 
+class Shelves(Protocol):
+    """Repositories whose files are a hub's listing: a shelf is fetched as an origin, then read."""
+
+    async def files(
+        self, origin: str, wanted: Callable[[str], bool], after: str
+    ) -> tuple[tuple[File, ...], bool]:
+        """Some files of a shelf's head, in the order of their paths; and whether more follow.
+
+        The head is the same all through a snapshot. A file too large to be a card comes empty.
+
+        Args:
+            origin: canonical URL of the repository.
+            wanted: whether the file at a path is part of the listing.
+            after: only paths beyond this one.
+
+        Raises:
+            ItemError: the repository could not be had.
+        """
+        ...
+
+
+class Tree(Protocol):
+    """The files of a held repository."""
+
+    def read(self, path: str, revision: str | None = None) -> bytes | None:
+        """A file's content; None when it is not there, not held or too large to be text.
+
+        Args:
+            path: from the root of the repository.
+            revision: branch, tag or commit; None for the head.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
+class Means:
+    """What an adapter may ask with."""
+
+    transport: Transport
+    shelves: Shelves
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a host allows: requests in a window, those left of them, and its end in Unix seconds.
+
+    None is "did not say". ``bucket`` is the host's word for the kind of request that is counted.
+    """
+
+    left: int
+    limit: int | None = None
+    resets_at: float | None = None
+    bucket: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhoAmI:
+    """How to ask a host who we are there, and what it allows us.
+
+    Attributes:
+        url: canonical; answers 401 to a wrong token, and does not count much, or not at all.
+        source: where a token for it is looked for, in words for people.
+        read: the account's name, and the quota, if the JSON object that answers has them. Pure,
+            and never raises; the object is untrusted.
+    """
+
+    url: str
+    source: str
+    read: Callable[[Mapping[str, Any]], tuple[str | None, Quota | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHost:
+    """A git host: whose origins it has, and the rules for them.
+
+    Attributes:
+        id: its name in ``origins.kind``.
+        base: canonical base URL of its origins.
+        forge: its rules; told whether there is a token for it, and which of its origins have lost
+            their LFS objects for good.
+        hosts: further hosts its servers may hand us; a leading dot stands for all below it.
+        token: finds its access token, or None.
+        bases: canonical base URLs that the token is for, that of its origins among them.
+        whoami: its question for accounts and quotas, where it has one.
+    """
+
+    id: str
+    base: str
+    bases: tuple[str, ...]
+    forge: Callable[[bool, frozenset[str]], Forge]
+    hosts: tuple[str, ...] = ()
+    token: Callable[[], str | None] = lambda: None
+    whoami: WhoAmI | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubKind:
     """One hub as the list of hubs knows it.
 
     Attributes:
         id: hub id as in CONTRACT.
         title: its name for people.
+        base: canonical base URL of the host that its listing comes from.
         settings: its keys in ``[hubs.<id>]`` with their defaults.
+        shape: the fields its records are known to have.
         parse: the packages of a page body, or of an answer's body. Pure, and never raises: what it
             cannot read is ``unparsed``, one record at a time.
-        build: makes the adapter from a transport and the settings.
+        build: makes the adapter from the means to ask and the settings.
         endpoints: canonical base URL -> the base URL that the settings give.
         hosts: further hosts its servers may hand us; a leading dot stands for all below it.
-        token: finds its access token where the hub's own tools keep it, or None.
+        git_host: the host of its repositories, where that is the hub itself.
+        refine: reads a package's files, once its repository is held. Pure but for those reads, and
+            never raises: what it cannot read it leaves out. None where a record says it all.
+        bytes_at: another hub and a glob of names there, whose packages hold the objects of this
+            hub's packages; None when its own origins do.
+        without_lfs: its origins whose LFS objects their host does not serve any more.
     """
 
     id: str
     title: str
+    base: str
     settings: HubValues
+    shape: Shape
     parse: Callable[[bytes], ParsedPage]
-    build: Callable[[Transport, HubValues], Hub]
-    endpoints: Callable[[HubValues], Mapping[str, str]]
+    build: Callable[[Means, HubValues], Hub]
+    endpoints: Callable[[HubValues], Mapping[str, str]] = lambda _: {}
     hosts: tuple[str, ...] = field(default=())
-    token: Callable[[], str | None] = lambda: None
+    git_host: GitHost | None = None
+    refine: Callable[[Package, Tree], Refined] | None = None
+    bytes_at: Callable[[HubValues], tuple[str, str]] | None = None
+    without_lfs: Callable[[HubValues], frozenset[str]] = lambda _: frozenset()

@@ -35,8 +35,10 @@ from ptmtorrent.errors import (
     SkipReason,
 )
 from ptmtorrent.hubs import fields
-from ptmtorrent.hubs.base import HubKind, HubValues
+from ptmtorrent.hubs.base import GitHost, HubKind, HubValues, Means, WhoAmI
+from ptmtorrent.hubs.huggingface_shape import SHAPE
 from ptmtorrent.hubs.licenses import spdx
+from ptmtorrent.hubs.shape import drift_of
 from ptmtorrent.model.package import (
     Answer,
     AnswerKind,
@@ -205,15 +207,17 @@ def parse(body: bytes) -> ParsedPage:
     """The packages of a page (a list of records) or of an answer (one record)."""
     packages: list[tuple[int, Package]] = []
     unparsed: list[Unparsed] = []
+    records: list[Any] = []
     try:
         for index, record in enumerate(fields.members(body)):
+            records.append(record)
             try:
                 packages.append((index, package_of(record)))
             except ValueError as error:
                 unparsed.append(Unparsed(index, str(error)))
     except ValueError as error:
         unparsed.append(Unparsed(0, str(error)))
-    return ParsedPage(tuple(packages), tuple(unparsed))
+    return ParsedPage(tuple(packages), tuple(unparsed), drift_of(records, SHAPE))
 
 
 def package_of(record: Any) -> Package:
@@ -315,18 +319,34 @@ def _next_cursor(link: str) -> str | None:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def _build(transport: Transport, values: HubValues) -> HuggingFace:
-    has_token = transport.access.tokens.header_for(BASE) is not None
-    return HuggingFace(transport, has_token=has_token)
+def _build(means: Means, values: HubValues) -> HuggingFace:
+    del values
+    has_token = means.transport.access.tokens.header_for(BASE) is not None
+    return HuggingFace(means.transport, has_token=has_token)
 
+
+def _forge(has_token: bool, without_lfs: frozenset[str]) -> HuggingFaceForge:
+    del without_lfs
+    return HuggingFaceForge(has_token=has_token)
+
+
+WHOAMI = WhoAmI(
+    url=f"{BASE}/api/whoami-v2",
+    source="HF_TOKEN, or the hub's own login file",
+    read=lambda record: (fields.text(record, "name"), None),
+)
 
 HUGGINGFACE = HubKind(
     id=HUB,
     title="Hugging Face",
+    base=BASE,
     settings={"enabled": True, "endpoint": BASE},
+    shape=SHAPE,
     parse=parse,
     build=_build,
     endpoints=lambda values: {BASE: str(values["endpoint"])},
     hosts=(".hf.co", ".huggingface.co"),
-    token=get_token,
+    git_host=GitHost(
+        id=HUB, base=BASE, bases=(BASE,), forge=_forge, token=get_token, whoami=WHOAMI
+    ),
 )

@@ -22,8 +22,8 @@ class Forge(Protocol):
         """The URL that git speaks smart HTTP to."""
         ...
 
-    def lfs_url(self, origin: str) -> str:
-        """The URL of the git-LFS API, without ``/objects/batch``."""
+    def lfs_url(self, origin: str) -> str | None:
+        """The URL of the git-LFS API, without ``/objects/batch``; None where there is none."""
         ...
 
     def file_url(self, origin: str, revision: str, path: str) -> str | None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ptmtorrent.errors import SkipReason
+
 
 class PackageStatus(StrEnum):
     """What a package is at a snapshot."""
@@ -30,6 +32,21 @@ class Paper:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class LoadTarget:
+    """What people are told to load: ``torch.hub.load("repository:ref", "entry_point")``.
+
+    Attributes:
+        repository: ``owner/name`` at GitHub.
+        ref: branch, tag or commit; None for the default branch.
+        entry_point: the function to call.
+    """
+
+    repository: str
+    ref: str | None
+    entry_point: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """One record of a hub's listing, normalised. What the hub did not say is None or empty.
@@ -44,6 +61,11 @@ class Package:
         fingerprint: changes whenever the repository may have changed; None if unknown.
         parameters: number of parameters, as the hub counts them.
         used_bytes: bytes the hub says the repository uses, history included.
+        twin: what stays when a hub without immutable ids renames a package: a digest of its bytes,
+            or its link. None where the hub has immutable ids.
+        load_targets: what its card tells people to load.
+        entry_points: what its code offers to load.
+        dependencies: packages its code says it needs.
     """
 
     hub: str
@@ -73,6 +95,37 @@ class Package:
     used_bytes: int | None = None
     created_at: datetime | None = None
     modified_at: datetime | None = None
+    twin: str | None = None
+    load_targets: tuple[LoadTarget, ...] = ()
+    entry_points: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """A file that a package needs and that is not in its repository.
+
+    Attributes:
+        url: where it is, https; as the package names it.
+        place: path of the file that names it.
+        path: where the package wants it, relative and without ``..``; None if it does not say.
+        sha256_prefix: leading hex digits of its sha256 that its name promises, or None.
+        reason: why it is not to be fetched, or None.
+    """
+
+    url: str
+    place: str
+    path: str | None = None
+    sha256_prefix: str | None = None
+    reason: SkipReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A package once its repository is held: what its files add, and the assets they name."""
+
+    package: Package
+    assets: tuple[Asset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +136,43 @@ class Unparsed:
     reason: str
 
 
+class Change(StrEnum):
+    """How a field of a hub's records is not what it was."""
+
+    GONE = "gone"
+    """Records used to have it always."""
+    TYPE = "type"
+    """It holds another type."""
+    NEW = "new"
+    """It was not there before."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Drift:
+    """A change in the shape of a hub's records, and how many records show it.
+
+    Attributes:
+        field: dotted name.
+    """
+
+    field: str
+    change: Change
+    records: int
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedPage:
-    """What a page body says: packages with their index in the page, and what was unreadable."""
+    """What a page body says.
+
+    Attributes:
+        packages: each with its index in the page.
+        unparsed: records that were unreadable.
+        drift: how the records differ from what this hub used to send, sorted.
+    """
 
     packages: tuple[tuple[int, Package], ...] = ()
     unparsed: tuple[Unparsed, ...] = ()
+    drift: tuple[Drift, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

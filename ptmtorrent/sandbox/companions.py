@@ -1,6 +1,6 @@
-"""The GitHub part of the world: a few code repositories that model cards point at."""
+"""Repositories at GitHub: how each begins, what its API says, and two that model cards name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +26,19 @@ def tern(pretrained=False):
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """One GitHub repository: its number, its names, and what to commit to it."""
+    """One GitHub repository.
+
+    Attributes:
+        id: its number.
+        write: commits to it what it is to hold.
+        lfs_closed: GitHub serves none of its LFS objects.
+    """
 
     id: int
     name: str
     write: Callable[[Writer], None]
     former_names: tuple[str, ...] = ()
+    lfs_closed: bool = False
 
 
 def write(seed: int, companion: Companion) -> Writer:
@@ -52,7 +59,7 @@ def record(seed: int, companion: Companion, contents: Contents, pushed: int) -> 
     owner, _, name = companion.name.partition("/")
     rng = dice(seed, "companion record", companion.id)
     page = f"https://github.com/{companion.name}"
-    return {
+    first = {
         "id": companion.id,
         "node_id": f"R_{companion.id}",
         "name": name,
@@ -68,9 +75,6 @@ def record(seed: int, companion: Companion, contents: Contents, pushed: int) -> 
         "visibility": "public",
         "default_branch": "main",
         "created_at": _github_time(CREATED),
-        "updated_at": _github_time(pushed),
-        "pushed_at": _github_time(pushed),
-        "size": sum(file.size for file in contents.files) // 1024,
         "language": "Python",
         "topics": ["shorebirds"],
         "license": {"key": "mit", "name": "MIT License", "spdx_id": "MIT"},
@@ -81,6 +85,14 @@ def record(seed: int, companion: Companion, contents: Contents, pushed: int) -> 
         "open_issues_count": rng.randrange(40),
         "has_issues": True,
     }
+    return refreshed(first, contents, pushed)
+
+
+def refreshed(record: Mapping[str, Any], contents: Contents, pushed: int) -> dict[str, Any]:
+    """The record after something was pushed to its repository."""
+    at = _github_time(pushed)
+    size = sum(file.size for file in contents.files) // 1024
+    return {**record, "updated_at": at, "pushed_at": at, "size": size}
 
 
 def _github_time(seconds: int) -> str:
@@ -109,16 +121,8 @@ def _models(writer: Writer) -> None:
     writer.refs["refs/tags/v1"] = writer.refs["refs/heads/main"]
 
 
-def _cards(writer: Writer) -> None:
-    for word in ("tern", "wader"):
-        link = f"github-id: quillmark/{word}\ngithub-link: https://github.com/quillmark/{word}\n"
-        writer.put(f"{word}.md", f"---\ntitle: {word}\n{link}---\n\nA card.\n".encode())
-        writer.commit(f"Add {word}")
-
-
 COMPANIONS = (
     Companion(410000001, "quillmark/tern", _code, ("quillmark/pytorch-tern",)),
     Companion(410000002, "norrland-lab/wader-models", _models),
-    Companion(410000003, "quillmark/model-cards", _cards),
 )
-"""Every GitHub repository of the world."""
+"""What the cards of the recipes point at."""

@@ -16,7 +16,10 @@ from ptmtorrent.errors import UsageError
 
 
 class Route(StrEnum):
-    """Kinds of requests. ``list``, ``info`` and ``tree`` are also ``api``."""
+    """Kinds of requests.
+
+    ``list``, ``info`` and ``tree`` are also ``api``; ``github-git`` is also ``git``.
+    """
 
     API = "api"
     LIST = "list"
@@ -27,7 +30,12 @@ class Route(StrEnum):
     GIT = "git"
     LFS = "lfs"
     GITHUB = "github"
+    GITHUB_GIT = "github-git"
     RAW = "raw"
+    RELEASE = "release"
+    """An asset of a GitHub release: its address, and the bytes it leads to."""
+    WEIGHTS = "weights"
+    MODELZOO = "modelzoo"
 
 
 class Kind(StrEnum):

@@ -1,4 +1,4 @@
-"""GitHub in a box: git and LFS, the REST API of repositories, raw files."""
+"""GitHub in a box: git and LFS, the REST API of repositories, raw files, release assets."""
 
 import hashlib
 import json
@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 from ptmtorrent.sandbox import gitread
 from ptmtorrent.sandbox.access import address, admit_github
+from ptmtorrent.sandbox.assets import STORAGE, Releases
 from ptmtorrent.sandbox.exchange import JSON, Ask, Reply, ReplyError, Who, json_reply, text_reply
 from ptmtorrent.sandbox.githost import GitBackend, asked_of_git
-from ptmtorrent.sandbox.lfs import Lfs, lfs_refusal
+from ptmtorrent.sandbox.lfs import Lfs, lfs_refusal, lfs_reply
 from ptmtorrent.sandbox.live import Live, Match
 from ptmtorrent.sandbox.ranges import Content, serve
 from ptmtorrent.sandbox.world import Repository
@@ -16,20 +17,24 @@ from ptmtorrent.sandbox.world import Repository
 _GIT = frozenset({"info", "git-upload-pack"})
 _BATCH = "/info/lfs/objects/batch"
 _DOCS = "/rest"
+_NO_BUDGET = "This repository exceeded its LFS budget. The account responsible should increase it."
 
 
 class GitHubGit:
-    """github.com: git over smart HTTP, and LFS."""
+    """github.com: git over smart HTTP, LFS, and release assets."""
 
-    def __init__(self, git: GitBackend, lfs: Lfs) -> None:
+    def __init__(self, git: GitBackend, lfs: Lfs, releases: Releases) -> None:
         self._live = lfs.live
         self._git = git
         self._lfs = lfs
+        self._releases = releases
 
     async def __call__(self, ask: Ask) -> Reply:
         """Answer a request."""
         if ask.path.endswith(_BATCH) and ask.method == "POST":
             return await self._batch(ask)
+        if ask.parts[2:4] == ["releases", "download"] and ask.method in ("GET", "HEAD"):
+            return self._releases.found(ask)
         service = asked_of_git(ask)
         if service is None:
             return text_reply("Not Found", 404)
@@ -41,6 +46,8 @@ class GitHubGit:
             repository = admit_github(self._live, ask, address(ask, 1, _GIT))
         except ReplyError as early:
             return lfs_refusal(early.reply)
+        if repository.lfs_closed:
+            return lfs_reply({"message": _NO_BUDGET}, 403)
         return await self._lfs.batch(ask, repository)
 
 
@@ -78,13 +85,16 @@ class GitHubApi:
 
 
 class GitHubRaw:
-    """raw.githubusercontent.com: files of a revision; LFS files as their pointers."""
+    """raw.githubusercontent.com: files of a revision, LFS files as their pointers; and assets."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, releases: Releases) -> None:
         self._live = live
+        self._releases = releases
 
     async def __call__(self, ask: Ask) -> Reply:
         """Answer a request."""
+        if ask.parts[0] == STORAGE:
+            return self._releases.stored(ask)
         owner, name, *rest = [*ask.parts, ""]
         match = self._live.find("github", f"{owner}/{name}")
         if match is None or match.repository.disabled or _hidden(match.repository, ask.who):

@@ -16,7 +16,7 @@ class Line:
 
     Attributes:
         t: when it was answered, RFC 3339 UTC.
-        host: ``huggingface``, ``cdn``, ``github``, ``github-api`` or ``raw``.
+        host: the name of its ``Site``: ``huggingface``, ``cdn``, ``github`` and so on.
         path: path and query.
         status: 0 where the connection was dropped before an answer.
         range: the ``Range`` header, if any.

@@ -5,12 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptmtorrent.sandbox import repository, weights
+from ptmtorrent.sandbox import (
+    companions,
+    modelhub,
+    modelzoo,
+    onnxzoo,
+    pytorchhub,
+    repository,
+    weights,
+)
 from ptmtorrent.sandbox.cards import json_bytes
 from ptmtorrent.sandbox.chance import dice
 from ptmtorrent.sandbox.generate import make_package, save_objects
 from ptmtorrent.sandbox.histories import Plan
-from ptmtorrent.sandbox.recipes import Role, recipe_of
+from ptmtorrent.sandbox.recipes import ZOO, Role, recipe_of
 from ptmtorrent.sandbox.records import refreshed, settled
 from ptmtorrent.sandbox.repository import MAIN
 from ptmtorrent.sandbox.truth import write_truth
@@ -46,6 +54,8 @@ class Moment:
         repository.tidy(path)
         save_objects(self.directory, writer.large)
         contents = repository.read(path)
+        if one.forge == "github":
+            return replace(one, record=companions.refreshed(one.record, contents, writer.at))
         record = refreshed(one.record, contents, self.directory, writer.at)
         return replace(one, record=record)
 
@@ -65,17 +75,44 @@ def move(directory: Path) -> World:
     has a branch moved that is not ``main``, and one is added. Each change needs a package it
     suits, so a world of a few packages moves less. All other packages stay as they are, but for
     the counts of children in records.
+
+    The other hubs change in the first move only: Modelhub's registry loses a model and gains one,
+    a card of PyTorch Hub is renamed, the ONNX zoo's manifest gains an entry, and a model of
+    ModelZoo has another slug.
     """
     world = World.load(directory)
     moment = Moment(directory, world, FIRST_MOVE + (world.state - 1) * _WEEK)
     changed = {one.id: change.make(moment, one) for change, one in _chosen(moment)}
+    first = world.state == 1
+    changed |= _shelves(moment) if first else {}
     repositories = [changed.get(one.id, one) for one in world.repositories]
     repositories.append(_added(moment))
-    moved = replace(world, state=world.state + 1, repositories=tuple(repositories))
+    moved = replace(
+        world,
+        state=world.state + 1,
+        repositories=tuple(repositories),
+        catalogue=modelzoo.move(world.catalogue) if first else world.catalogue,
+    )
     moved = settled(moved)
     moved.save(directory)
     write_truth(directory)
     return moved
+
+
+def _shelves(moment: Moment) -> dict[str, Repository]:
+    """What the other hubs list in repositories, after its one change."""
+    writes = {
+        modelhub.REGISTRY: modelhub.move,
+        pytorchhub.CARDS: pytorchhub.move,
+        onnxzoo.MODELS: onnxzoo.move,
+    }
+    changed = {}
+    for one in moment.world.repositories:
+        if one.forge == "github" and one.name in writes:
+            writer = moment.open(one)
+            writes[one.name](writer)
+            changed[one.id] = moment.close(one, writer)
+    return changed
 
 
 def _chosen(moment: Moment) -> list[tuple[Change, Repository]]:
@@ -91,7 +128,8 @@ def _chosen(moment: Moment) -> list[tuple[Change, Repository]]:
 
 def _is_plain(one: Repository) -> bool:
     hidden = one.private or one.disabled or one.missing or one.gated
-    return one.forge == "huggingface" and not hidden and "sha" in one.record
+    is_mirror = one.name.startswith(f"{ZOO}/")
+    return one.forge == "huggingface" and not hidden and "sha" in one.record and not is_mirror
 
 
 def _any(directory: Path, one: Repository) -> bool:

@@ -19,6 +19,8 @@ NEWEST = 1785542400
 WEEK = 7 * 24 * 3600
 
 ORGANISATIONS = ("quillmark", "norrland-lab", "OpenWader", "saltmarsh-ai")
+ZOO = "norrland-zoo"
+"""The organisation that holds the objects of the ONNX zoo; no recipe is its."""
 WORDS = ("Tern", "Wader", "Dunlin", "Plover", "Godwit", "Curlew", "Avocet", "Sanderling", "Knot")
 
 

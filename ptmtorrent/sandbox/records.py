@@ -17,7 +17,7 @@ from typing import Any
 from ptmtorrent.sandbox import cards, weights
 from ptmtorrent.sandbox.chance import dice
 from ptmtorrent.sandbox.histories import Plan
-from ptmtorrent.sandbox.recipes import ORGANISATIONS, Recipe, Role, Trait, base_of
+from ptmtorrent.sandbox.recipes import ORGANISATIONS, ZOO, Recipe, Role, Trait, base_of
 from ptmtorrent.sandbox.repository import Contents, HeadFile
 from ptmtorrent.sandbox.world import Owner, Repository, World, object_path
 
@@ -213,7 +213,7 @@ def _owner(seed: int, name: str, models: int) -> Owner:
         "numFollowers": rng.randrange(3000),
         "isFollowing": False,
     }
-    if name in ORGANISATIONS:
+    if name in (*ORGANISATIONS, ZOO):
         return Owner(name=name, kind="organisation", record=common | _organisation(name))
     return Owner(name=name, kind="user", record=common | _user(name, account))
 

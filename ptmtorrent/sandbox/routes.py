@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ptmtorrent.sandbox.assets import STORAGE
 from ptmtorrent.sandbox.faults import Route
 from ptmtorrent.sandbox.limits import Bucket
 
@@ -38,8 +39,12 @@ def cdn(_: str) -> Place:
 
 
 def github(path: str) -> Place:
-    """The place of a path at github.com: git or LFS."""
-    return Place(_git(path.strip("/").split("/")))
+    """The place of a path at github.com: git, LFS, or an asset of a release."""
+    parts = path.strip("/").split("/")
+    if parts[2:4] == ["releases", "download"]:
+        return Place(frozenset({Route.RELEASE}))
+    found = _git(parts)
+    return Place(found | {Route.GITHUB_GIT} if Route.GIT in found else found)
 
 
 def github_api(_: str) -> Place:
@@ -47,9 +52,20 @@ def github_api(_: str) -> Place:
     return Place(frozenset({Route.GITHUB}), Bucket.GITHUB)
 
 
-def raw(_: str) -> Place:
-    """Everything at the raw host is a file."""
-    return Place(frozenset({Route.RAW}))
+def raw(path: str) -> Place:
+    """Everything at the raw host is a file; or an asset, in the storage behind releases."""
+    is_asset = path.strip("/").split("/")[0] == STORAGE
+    return Place(frozenset({Route.RELEASE if is_asset else Route.RAW}))
+
+
+def modelzoo(_: str) -> Place:
+    """Everything at the catalogue."""
+    return Place(frozenset({Route.MODELZOO}))
+
+
+def weights(_: str) -> Place:
+    """Everything at the host of PyTorch Hub's weights."""
+    return Place(frozenset({Route.WEIGHTS}))
 
 
 def _api(parts: list[str]) -> frozenset[Route]:

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: five hosts on loopback, the settings that lead to them, the journal."""
+"""The sandbox as a whole: its hosts on loopback, the settings that lead to them, the journal."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from ptmtorrent.errors import FatalError, UsageError
-from ptmtorrent.sandbox import routes, tls
+from ptmtorrent.sandbox import modelhub, onnxzoo, pytorchhub, routes, tls
 from ptmtorrent.sandbox.cdn import Cdn
 from ptmtorrent.sandbox.faults import Faults
 from ptmtorrent.sandbox.front import Front, Shared, Site
@@ -25,6 +25,7 @@ from ptmtorrent.sandbox.hosts import ENDPOINTS, Parts, sites
 from ptmtorrent.sandbox.journal import Journal
 from ptmtorrent.sandbox.limits import Limiter, Limits
 from ptmtorrent.sandbox.live import Live
+from ptmtorrent.sandbox.recipes import ZOO
 
 _GRACE_S = 0.2
 
@@ -35,7 +36,7 @@ class Sandbox:
 
     Attributes:
         directory: a world that ``generate`` made.
-        port: of Hugging Face; the other hosts have the next four. 0 takes free ones.
+        port: of Hugging Face; the other hosts have the next ones. 0 takes free ones.
         rtt_ms: milliseconds before each answer.
         faults: ``ROUTE=KIND:RATE``, see ``faults``.
         tls: serve https, with the authority in ``DIR/ca.pem``.
@@ -104,7 +105,7 @@ class Sandbox:
         context = tls.server_context(self.directory) if self.tls else None
         cdn = Cdn(self.directory, self.seed)
         await self._listen(stack, "cdn", Front(Site("cdn", cdn, routes.cdn), shared), context)
-        parts = Parts(git, cdn, self.endpoints["cdn"], self.canonical_links)
+        parts = Parts(git, cdn, self.endpoints, self.canonical_links)
         for name, site in sites(shared.live, parts).items():
             await self._listen(stack, name, Front(site, shared), context)
 
@@ -233,6 +234,24 @@ def _settings(endpoints: dict[str, str]) -> str:
 [hubs.huggingface]
 enabled = true
 endpoint = "{endpoints["huggingface"]}"
+
+[hubs.modelhub]
+enabled = true
+registry = "{modelhub.REGISTRY}"
+
+[hubs.modelzoo]
+enabled = true
+endpoint = "{endpoints["modelzoo"]}"
+
+[hubs.pytorchhub]
+enabled = true
+cards = "{pytorchhub.CARDS}"
+weights = "{endpoints["pytorch_weights"]}"
+
+[hubs.onnxmodelzoo]
+enabled = true
+repository = "{onnxzoo.MODELS}"
+organisation = "{ZOO}"
 
 [github]
 api = "{endpoints["github_api"]}"

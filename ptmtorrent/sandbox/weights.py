@@ -142,8 +142,8 @@ def _gguf_value(value: object) -> bytes:
             return struct.pack("<I", 8) + _gguf_text(str(value))
 
 
-def onnx(rng: random.Random, size: int, producer: str = "wader-export") -> bytes:
-    """An ONNX model (onnx.proto): one MatMul with its weight in the file, opset 17."""
+def onnx(rng: random.Random, size: int, producer: str = "wader-export", opset: int = 17) -> bytes:
+    """An ONNX model (onnx.proto): one MatMul with its weight in the file."""
     rows = max(4, size // (WIDTH * 4))
     weight = _number(1, rows) + _number(1, WIDTH) + _number(2, _ONNX_FLOAT)
     weight += _field(8, b"weight") + _field(9, rng.randbytes(rows * WIDTH * 4))
@@ -151,8 +151,8 @@ def onnx(rng: random.Random, size: int, producer: str = "wader-export") -> bytes
     node += _field(3, b"matmul") + _field(4, b"MatMul")
     graph = _field(1, node) + _field(2, b"graph") + _field(5, weight)
     graph += _field(11, _onnx_port(b"x", rows)) + _field(12, _onnx_port(b"y", WIDTH))
-    opset = _field(1, b"") + _number(2, 17)
-    return _number(1, 8) + _field(2, producer.encode()) + _field(7, graph) + _field(8, opset)
+    operators = _field(1, b"") + _number(2, opset)
+    return _number(1, 8) + _field(2, producer.encode()) + _field(7, graph) + _field(8, operators)
 
 
 def _onnx_port(name: bytes, columns: int) -> bytes:

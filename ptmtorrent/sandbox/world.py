@@ -6,7 +6,7 @@
       world.json                       this module's ``World``
       truth.json                       what a perfect crawler would find (see ``truth``)
       repositories/FORGE/OWNER/NAME.git   bare git repositories
-      lfs/ab/cd/<sha256>               LFS objects, each held once
+      lfs/ab/cd/<sha256>               LFS objects, release assets and weights, each held once
       keys/openpgp.asc, keys/allowed_signers   public keys of all who sign commits
 
 Servers read ``world.json`` and the repositories; the generator alone writes them.
@@ -32,7 +32,8 @@ class Repository:
         gated: False, ``auto`` or ``manual``.
         missing: True for a repository whose name is known but which answers "not there".
         record: the JSON object the hub's API tells of it: every field it has, expandable ones too.
-        missing_objects: LFS oids its pointers name but the server does not have.
+        missing_objects: LFS oids its pointers name but no server has.
+        lfs_closed: its forge serves no LFS object of it any more.
     """
 
     forge: str
@@ -45,6 +46,7 @@ class Repository:
     missing: bool = False
     record: dict[str, Any] = field(default_factory=dict)
     missing_objects: tuple[str, ...] = ()
+    lfs_closed: bool = False
 
     def path(self, world: Path) -> Path:
         """Its bare git directory."""
@@ -61,13 +63,23 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueEntry:
+    """One model of the catalogue: as the list shows it, and as its own address does, if it does."""
+
+    record: dict[str, Any]
+    detail: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything the servers need to know besides the repositories themselves.
 
     Attributes:
         state: 1 for a fresh world; each move adds one.
         token: the access token that the sandbox's hub accepts (an invented one).
-        blob_bytes: size of each weight file, or None for sizes that vary.
+        assets: canonical URL -> sha256 of what it stands for: release assets and weights.
+        catalogue: ModelZoo's models.
+        blob_bytes: size of each weight file of a recipe, or None for sizes that vary.
     """
 
     seed: int
@@ -75,6 +87,8 @@ class World:
     token: str
     repositories: tuple[Repository, ...]
     owners: tuple[Owner, ...]
+    assets: dict[str, str] = field(default_factory=dict)
+    catalogue: tuple[CatalogueEntry, ...] = ()
     blob_bytes: int | None = None
 
     def save(self, directory: Path) -> None:
@@ -97,9 +111,10 @@ class World:
             for r in value["repositories"]
         )
         value["owners"] = tuple(Owner(**o) for o in value["owners"])
+        value["catalogue"] = tuple(CatalogueEntry(**e) for e in value["catalogue"])
         return cls(**value)
 
 
 def object_path(world: Path, sha256: str) -> Path:
-    """Where the world keeps an LFS object."""
+    """Where the world keeps what git does not: an LFS object, a release asset, a weight file."""
     return world / "lfs" / sha256[:2] / sha256[2:4] / sha256

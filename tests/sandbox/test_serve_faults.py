@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ptmtorrent.errors import UsageError
 from ptmtorrent.sandbox.faults import Faults, Kind, Route, parse_rule
+from ptmtorrent.sandbox.pytorchhub import WEIGHTS
 from ptmtorrent.sandbox.serve import Sandbox
 
 
@@ -158,18 +159,27 @@ async def test_ranges_can_be_ignored_or_told_wrongly(box, http, card):
         ("tree", "huggingface", "/api/models/{model}/tree/main"),
         ("git", "huggingface", "/{model}/info/refs?service=git-upload-pack"),
         ("git", "github_git", "/{repo}.git/info/refs?service=git-upload-pack"),
+        ("github-git", "github_git", "/{repo}.git/info/refs?service=git-upload-pack"),
+        ("release", "github_git", "/waterside-ai/tide-net/releases/download/v1.0/model.onnx"),
+        ("modelzoo", "modelzoo", "/api/models/0/"),
+        ("weights", "pytorch_weights", "{weights}"),
         ("github", "github_api", "/repos/{repo}"),
         ("raw", "github_raw", "/{repo}/main/README.md"),
     ],
 )
 async def test_each_route_is_struck_by_its_own_fault_alone(box, http, hub, told, route, host, path):
     repo = next(r.name for r in told.repositories if r.forge == "github")
-    url = box.endpoints[host] + path.format(model=hub["open"].name, repo=repo)
+    file = next(url.removeprefix(WEIGHTS) for url in told.assets if url.startswith(WEIGHTS))
+    url = box.endpoints[host] + path.format(model=hub["open"].name, repo=repo, weights=file)
     for other in Route:
         box.switch(f"{other}=503:1")
     box.switch(f"{route}=503:off")
     if route in ("list", "info", "tree"):
         box.switch("api=503:off")
+    if route == "github-git":
+        box.switch("git=503:off")
+    if route == "git":
+        box.switch("github-git=503:off")
     if route == "api":
         box.switch("list=503:off")
     assert (await _status(http, url))[0] == 200

@@ -225,11 +225,26 @@ async def test_signatures_stay_out_of_the_journal(box, http, hub):
 async def test_settings_lead_to_the_hosts(box):
     settings = tomllib.loads(box.config.read_text())
     assert settings["hubs"] == {
-        "huggingface": {"enabled": True, "endpoint": box.endpoints["huggingface"]}
+        "huggingface": {"enabled": True, "endpoint": box.endpoints["huggingface"]},
+        "modelhub": {"enabled": True, "registry": "waterside-ai/registry"},
+        "modelzoo": {"enabled": True, "endpoint": box.endpoints["modelzoo"]},
+        "pytorchhub": {
+            "enabled": True,
+            "cards": "wader-hub/cards",
+            "weights": box.endpoints["pytorch_weights"],
+        },
+        "onnxmodelzoo": {
+            "enabled": True,
+            "repository": "norrland-zoo/models",
+            "organisation": "norrland-zoo",
+        },
     }
     assert settings["github"]["git"] == box.endpoints["github_git"]
     assert settings["network"] == {"allow_private": True}
-    assert set(box.endpoints) == {"huggingface", "cdn", "github_api", "github_raw", "github_git"}
+    assert set(box.endpoints) == {
+        *("huggingface", "cdn", "github_api", "github_raw", "github_git"),
+        *("modelzoo", "pytorch_weights"),
+    }
 
 
 async def test_a_move_is_seen_while_serving(own_world, http):
@@ -260,7 +275,7 @@ async def test_over_tls_the_written_authority_is_enough_to_trust_every_host(worl
         connector = aiohttp.TCPConnector(ssl=context)
         async with aiohttp.ClientSession(connector=connector) as session:
             for url in box.endpoints.values():
-                assert (await _get(session, url))[0] in (403, 404)
+                assert (await _get(session, url))[0] in (200, 403, 404)
         assert not (world / "server.pem").exists()
         async with aiohttp.ClientSession() as session:
             with pytest.raises(aiohttp.ClientConnectorCertificateError):

@@ -13,6 +13,8 @@ from ptmtorrent.sandbox.generate import generate
 from ptmtorrent.sandbox.move import move
 from ptmtorrent.sandbox.world import Repository, World, object_path
 
+SHELVES = ("waterside-ai/registry", "wader-hub/cards", "norrland-zoo/models")
+
 
 class Moved(NamedTuple):
     """A world before and after a move; ``kept`` is a copy of how it was on disk."""
@@ -62,8 +64,8 @@ def test_each_thing_happens_to_its_number_of_packages(moved: Moved) -> None:
     assert facts.count({"status"}) == 1
     assert facts.count({"refs", "commit_count"}) == 1
     assert sum("status" in found and "refs" in found for found in facts) == 1
-    assert sum(content <= found and "status" not in found for found in facts) == 3
-    assert len(facts) == 7
+    assert sum(content <= found and "status" not in found for found in facts) == 3 + len(SHELVES)
+    assert len(facts) == 7 + len(SHELVES)
     assert len(moved.after.repositories) == len(moved.before.repositories) + 1
 
 
@@ -80,9 +82,11 @@ def test_at_least_thirty_packages_stay_as_they_were(moved: Moved) -> None:
 def test_every_change_of_refs_moves_the_time_and_the_head(moved: Moved) -> None:
     for key, facts in changed(moved).items():
         old, new = find(moved.before, key), find(moved.after, key)
+        time = "pushed_at" if new.forge == "github" else "lastModified"
         if "refs" in facts and not new.missing:
-            assert new.record["lastModified"] > old.record["lastModified"]
-            assert new.record["lastModified"] >= "2026-09-01"
+            assert new.record[time] > old.record[time]
+            assert new.record[time] >= "2026-09-01"
+        if "refs" in facts and not new.missing and new.forge == "huggingface":
             assert new.record["sha"] == truth_of(moved.directory)[key]["head"]
 
 
@@ -92,7 +96,7 @@ def test_the_forced_push_lets_go_of_the_old_head(moved: Moved) -> None:
         one = find(moved.after, key)
         if "refs" in facts and not one.missing:
             path = one.path(moved.directory)
-            old = find(moved.before, key).record["sha"]
+            old = truth_of(moved.kept)[key]["head"]
             command = ["git", "-C", str(path), "cat-file", "-e", old]
             done = subprocess.run(command, check=False, capture_output=True)
             lost += [key] if done.returncode else []
@@ -150,6 +154,35 @@ def test_a_moved_world_is_whole_and_can_move_on(moved: Moved, tmp_path: Path) ->
         for pointer in contents.objects:
             held = object_path(tmp_path / "world", pointer.sha256).exists()
             assert held or pointer.sha256 in one.missing_objects
+
+
+def hubs_of(directory: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((directory / "truth.json").read_text())["hubs"]
+    return told
+
+
+def test_each_other_hub_changes_in_one_thing_it_lists(moved: Moved) -> None:
+    old, new = hubs_of(moved.kept), hubs_of(moved.directory)
+    differences = {}
+    for hub in old:
+        names, now = ({one["name"] for one in told[hub]["packages"]} for told in (old, new))
+        differences[hub] = (names - now, now - names)
+    assert differences["modelhub"] == ({"sedge-class"}, {"salt-pan"})
+    assert differences["pytorchhub"] == ({"tidal-lab_swell"}, {"tidal-lab_ground-swell"})
+    assert differences["onnxmodelzoo"] == (set(), {"Ruff@13"})
+    assert differences["modelzoo"] == ({"eddy-pytorch"}, {"eddy-pytorch-2"})
+
+
+def test_what_is_renamed_keeps_what_it_is_known_by(moved: Moved) -> None:
+    cards = [
+        repository.read(find(world, "430000000").path(place)).files
+        for place, world in ((moved.kept, moved.before), (moved.directory, moved.after))
+    ]
+    assert sorted(file.data for file in cards[0]) == sorted(file.data for file in cards[1])
+    links = [
+        [one.record["link"] for one in world.catalogue] for world in (moved.before, moved.after)
+    ]
+    assert links[0] == links[1]
 
 
 def test_a_world_of_one_package_moves_as_far_as_it_can(tmp_path: Path) -> None:

@@ -1,0 +1,226 @@
+"""ModelZoo.co: a catalogue in one JSON answer, and an answer with the details of each model.
+
+**Listing.** ``GET /api/models/0/`` is the whole catalogue: the first page, as received. The pages
+that follow are bundles of the answers to ``GET /api/models/{slug}/``, for the catalogue's slugs in
+its order. A detail says all that the catalogue says, and more, so a package comes twice.
+
+**Identity.** The slug. There is no other id; a model that was renamed has the same ``link``.
+
+**Link.** Somebody's repository: null, at another host, or deep inside, as people wrote it.
+
+**State.** The API was last seen to work in 2023, and may be gone. So the hub is optional, and the
+``archive`` setting names a file to read in place of asking: the catalogue as received, or a bundle
+(``model.bundle``) of answers under the paths they were asked by. Either may be packed with gzip.
+
+Source: what PTMTorrent and PeaTMOSS asked in 2023, and JSON schemas made from the answers then.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ptmtorrent.errors import CorruptError
+from ptmtorrent.hubs import fields
+from ptmtorrent.hubs.base import HubKind, HubValues, Means
+from ptmtorrent.hubs.github import github_origin
+from ptmtorrent.hubs.modelzoo_source import (
+    BASE,
+    CATALOGUE,
+    Archive,
+    Site,
+    Source,
+    catalogue_of,
+    detail_path,
+    json_of,
+)
+from ptmtorrent.hubs.papers import papers_in
+from ptmtorrent.hubs.shape import Field, Shape, drift_of
+from ptmtorrent.model.bundle import bundle, unbundle
+from ptmtorrent.model.package import (
+    Answer,
+    AnswerKind,
+    ListedPage,
+    Package,
+    ParsedPage,
+    Scope,
+    Unparsed,
+)
+from ptmtorrent.model.text import clean
+
+HUB = "modelzoo"
+PAGE = 25
+"""Details a page."""
+
+_BOTH = (
+    Field("title", str, always=True),
+    Field("description", str),
+    Field("stars", int, "packages.likes"),
+    Field("link", str, "packages.origin"),
+    Field("categories", list, "packages.tags", always=True),
+    Field("categories.id", int),
+    Field("categories.slug", str, "packages.tags"),
+    Field("categories.title", str),
+    Field("categories.short_title", str),
+    Field("framework", str, "packages.framework", always=True),
+)
+SHAPE: Shape = (Field("slug", str, "packages.package_id", always=True), *_BOTH)
+DETAIL_SHAPE: Shape = (
+    Field("id", int),
+    Field("long_desc", str),
+    Field("papers", dict, "packages.papers", open=True),
+    *_BOTH,
+)
+"""Details do not say their slug."""
+
+_SLUG = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,200}")
+
+
+class ModelZoo:
+    """The adapter; see the module's text."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._slugs: tuple[str, ...] | None = None
+
+    def first_cursor(self, scope: Scope) -> str:
+        """The catalogue; a limit is kept by whoever takes the packages."""
+        del scope
+        return CATALOGUE
+
+    async def page(self, cursor: str) -> ListedPage:
+        """The catalogue, or the details of the next models in it."""
+        query = parse_qs(urlsplit(cursor).query)
+        if "details" not in query:
+            body = await self._source.catalogue()
+            self._slugs = self._askable(body)
+            return ListedPage(body, cursor, self._cursor_at(0))
+        if self._slugs is None:
+            self._slugs = self._askable(await self._source.catalogue())
+        start = int(query["details"][0])
+        slugs = self._slugs[start : start + PAGE]
+        found = [(slug, await self._source.detail(slug)) for slug in slugs]
+        body = bundle(
+            (detail_path(slug)[1:], detail) for slug, detail in found if detail is not None
+        )
+        return ListedPage(body, cursor, self._cursor_at(start + PAGE))
+
+    async def ask(self, name: str, package_id: str) -> Answer:
+        """Ask for the details."""
+        del name
+        detail = await self._source.detail(package_id) if _SLUG.fullmatch(package_id) else None
+        if detail is None:
+            return Answer(AnswerKind.GONE)
+        path = detail_path(package_id)
+        body = bundle([(path[1:], detail)])
+        if not parse(body).packages:
+            raise CorruptError("the answer holds no model", url=BASE + path)
+        return Answer(AnswerKind.PRESENT, ListedPage(body, path, None))
+
+    def _askable(self, catalogue: bytes) -> tuple[str, ...]:
+        """The slugs whose details are asked for; one that could lead elsewhere is not."""
+        slugs = (
+            fields.text(r, "slug") or "" for r in catalogue_of(catalogue) if isinstance(r, dict)
+        )
+        safe = (slug for slug in dict.fromkeys(slugs) if _is_model(slug))
+        return tuple(slug for slug in safe if self._source.may_have(slug))
+
+    def _cursor_at(self, start: int) -> str | None:
+        return f"{CATALOGUE}?details={start}" if start < len(self._slugs or ()) else None
+
+
+def parse(body: bytes) -> ParsedPage:
+    """The packages of a catalogue, or of a bundle of details."""
+    packages: list[tuple[int, Package]] = []
+    unparsed: list[Unparsed] = []
+    seen: list[tuple[str | None, Any]] = []
+    try:
+        for index, (slug, record) in enumerate(_records(body)):
+            seen.append((slug, record))
+            try:
+                packages.append((index, package_of(record, slug)))
+            except ValueError as error:
+                unparsed.append(Unparsed(index, clean(str(error))))
+    except ValueError as error:
+        unparsed.append(Unparsed(len(seen), clean(str(error))))
+    listed = drift_of((record for slug, record in seen if slug is None), SHAPE)
+    detailed = drift_of((record for slug, record in seen if slug is not None), DETAIL_SHAPE)
+    return ParsedPage(tuple(packages), tuple(unparsed), tuple(sorted((*listed, *detailed))))
+
+
+def _records(body: bytes) -> Iterator[tuple[str | None, Any]]:
+    """Records of a catalogue, without a slug beside them; or details, each with its own."""
+    if body.lstrip().startswith(b"{"):
+        yield from ((None, record) for record in catalogue_of(body))
+        return
+    for path, answer in unbundle(body):
+        try:
+            yield path.strip("/").rpartition("/")[2], json_of(answer)
+        except ValueError as error:
+            yield path, error
+
+
+def package_of(record: Any, slug: str | None = None) -> Package:
+    """A record as a package; ValueError says why it is none.
+
+    Args:
+        record: of the catalogue, or the details of a model.
+        slug: what the details were asked by, for they do not say it.
+    """
+    if isinstance(record, ValueError):
+        raise record
+    if not isinstance(record, dict):
+        raise ValueError(f"a record that is a {type(record).__name__}")  # noqa: TRY004
+    if slug is not None and fields.text(record, "title") is None:
+        raise ValueError("an answer that is no model")
+    slug = slug or fields.text(record, "slug") or ""
+    if not _is_model(slug):
+        raise ValueError("no valid slug")
+    link = fields.text(record, "link")
+    tags = _categories(record)
+    return Package(
+        hub=HUB,
+        package_id=slug,
+        name=slug,
+        url=f"{BASE}/model/{slug}",
+        origin=github_origin(link) if link else None,
+        task=tags[0] if len(tags) == 1 else None,
+        framework=fields.text(record, "framework"),
+        tags=tags,
+        papers=papers_in(" ".join(_links(record))),
+        likes=fields.integer(record, "stars"),
+        twin=link,
+    )
+
+
+def _categories(record: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = record.get("categories")
+    tables = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return tuple(dict.fromkeys(filter(None, (fields.text(one, "slug") for one in tables))))
+
+
+def _links(record: Mapping[str, Any]) -> list[str]:
+    return [link for link in fields.table(record, "papers").values() if isinstance(link, str)]
+
+
+def _is_model(slug: str) -> bool:
+    """Whether a slug names a model and nothing else: ``0`` is the catalogue."""
+    return slug != "0" and _SLUG.fullmatch(slug) is not None
+
+
+def _build(means: Means, values: HubValues) -> ModelZoo:
+    archive = str(values["archive"])
+    return ModelZoo(Archive(Path(archive)) if archive else Site(means.transport))
+
+
+MODELZOO = HubKind(
+    id=HUB,
+    title="ModelZoo.co",
+    base=BASE,
+    settings={"enabled": True, "endpoint": BASE, "optional": True, "archive": ""},
+    shape=SHAPE,
+    parse=parse,
+    build=_build,
+    endpoints=lambda values: {BASE: str(values["endpoint"])},
+)
