@@ -32,8 +32,9 @@ format: $(STAMP)-dev ## format and mend what can be mended by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-docs: $(STAMP) ## write docs/SCHEMA.md anew from schemas/
+docs: $(STAMP) ## write anew what docs/ say of columns and fields
 	@$(BIN)/python scripts/write_schema_docs.py
+	@$(BIN)/python scripts/write_field_docs.py
 
 clean: ## remove what make made here (never a root)
 	rm -rf .venv demo .mypy_cache .ruff_cache build dist

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -37,6 +37,7 @@ COMMANDS = {
     "build": "write the tables and the manifest of the open snapshot",
     "snapshot": "list, fetch and build; run it again to go on",
     "status": "where a run stands; works beside it",
+    "doctor": "whether this machine is ready and the hubs answer",
     "query": 'ask the dataset: query "SELECT ..." | -f FILE | -',
     "get": "print one file of a package",
     "sandbox": "serve a small world of hubs on loopback",
@@ -93,19 +94,18 @@ def run(arguments: argparse.Namespace, console: Console, environment: Mapping[st
 
 
 def _command(context: app.Context, arguments: argparse.Namespace) -> int:
-    match arguments.command:
-        case command if command in RUNS:
-            return app.run_passes(context, _run_options(arguments, command))
-        case "status":
-            return app.status(context)
-        case "query":
-            return app.query(context, _query_options(arguments))
-        case "get":
-            return app.get(context, arguments.package, arguments.path, arguments.output)
-        case "sandbox":
-            return app.sandbox(_sandbox_options(arguments))
-        case _:
-            return app.demo(context, Path(arguments.directory))
+    calls: Mapping[str, Callable[[], int]] = {
+        "status": lambda: app.status(context),
+        "doctor": lambda: app.doctor(context),
+        "query": lambda: app.query(context, _query_options(arguments)),
+        "get": lambda: app.get(context, arguments.package, arguments.path, arguments.output),
+        "sandbox": lambda: app.sandbox(_sandbox_options(arguments)),
+        "demo": lambda: app.demo(context, Path(arguments.directory)),
+    }
+    command = arguments.command
+    if command in RUNS:
+        return app.run_passes(context, _run_options(arguments, command))
+    return calls[command]()
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -168,7 +168,7 @@ def _add_run(parser: Parser) -> None:
     parser.add_argument("--retry-failed", action="store_true", help="try failed items again")
 
 
-def _add_status(parser: Parser) -> None:
+def _add_nothing(parser: Parser) -> None:
     """Nothing of its own."""
 
 
@@ -202,7 +202,8 @@ def _add_demo(parser: Parser) -> None:
 
 
 _ADD = {
-    "status": _add_status,
+    "status": _add_nothing,
+    "doctor": _add_nothing,
     "query": _add_query,
     "get": _add_get,
     "sandbox": _add_sandbox,

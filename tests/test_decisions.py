@@ -68,7 +68,7 @@ def test_what_cannot_pass_is_not_tried_again():
 
 
 def summary(*states: str, outcome: str = "complete", limit: bool = False) -> Summary:
-    listing = Listing("huggingface", outcome, None, "{}", 1, 0, None, None, None)
+    listing = Listing("huggingface", outcome, None, "{}", 1, 0, "[]", None, None, None, None)
     counts = [ItemCount("huggingface", "visit", s, "gone", 1, 0) for s in states]
     return Summary(
         snapshot=DAY,

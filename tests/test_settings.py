@@ -85,7 +85,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 
 def test_only_selects_hubs_and_globs():
     settings = from_table({}, KNOWN)
-    assert settings.selected() == {"huggingface": ()}
+    assert settings.selected() == dict.fromkeys(KNOWN, ())
     some = replace(settings, only=("huggingface:a/*", "huggingface:b/c"))
     assert some.selected() == {"huggingface": ("a/*", "b/c")}
     with pytest.raises(UsageError, match="'huggingface'"):

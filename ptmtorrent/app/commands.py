@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 
 from ptmtorrent import disk
 from ptmtorrent.app.contents import open_dataset
+from ptmtorrent.app.doctor import examine, exit_code
 from ptmtorrent.app.finish import finish, summary_of
-from ptmtorrent.app.run import Run, plan_rows
+from ptmtorrent.app.run import Run, optional_hubs, plan_rows
 from ptmtorrent.app.session import Held, held
 from ptmtorrent.app.signals import run_stoppably
+from ptmtorrent.console.health import show_health
 from ptmtorrent.console.report import show
 from ptmtorrent.console.standing import show_standing, status_rows
-from ptmtorrent.console.summary import UNREACHED
+from ptmtorrent.console.summary import unreached
 from ptmtorrent.console.terminal import Console
 from ptmtorrent.errors import NotFoundError, UsageError
 from ptmtorrent.hubs import HUBS
@@ -67,6 +69,12 @@ class Context:
         """Name and version."""
         return f"ptmtorrent {self.version}"
 
+    @property
+    def agent(self) -> str:
+        """The User-Agent: who we are, and how to reach who runs us."""
+        contact = self.settings.contact or "no contact given"
+        return f"{self.tool.replace(' ', '/')} (+{contact})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -105,13 +113,14 @@ def run_passes(context: Context, options: RunOptions) -> int:
             clock=context.clock,
             watch=context.console.watch,
             tool=context.tool,
+            agent=context.agent,
         )
         if options.command == "plan":
             return _plan(context, work)
         if snapshot.finished_at is not None:
             return _already(context, here, snapshot)
         _carry_out(context, work, options)
-        summary = summary_of(here, snapshot.id, work)
+        summary = summary_of(here, snapshot.id, work.optional, work)
         troubles = here.ledger.reads.troubles(snapshot.seq, state="failed", count=100)
         show(context.console, summary, troubles)
         return summary.exit_code
@@ -136,7 +145,7 @@ def _snapshot(context: Context, here: Held, options: RunOptions) -> Snapshot:
     """The snapshot to work on; begun now if there is none to resume."""
     day = options.as_of or context.clock.data().date().isoformat()
     snapshots = here.ledger.reads.snapshots()
-    again = options.new or (bool(snapshots) and _wants_another(here, snapshots[-1], options))
+    again = options.new or (bool(snapshots) and _wants_another(context, here, options))
     choice = choose(snapshots, day, again=again)
     if isinstance(choice, Resume) and (options.new or choice.snapshot.as_of != day):
         context.console.note(f"going on with snapshot {choice.snapshot.id}, which is unfinished")
@@ -153,17 +162,18 @@ def _snapshot(context: Context, here: Held, options: RunOptions) -> Snapshot:
     return here.ledger.reads.snapshots()[-1]
 
 
-def _wants_another(here: Held, last: Snapshot, options: RunOptions) -> bool:
+def _wants_another(context: Context, here: Held, options: RunOptions) -> bool:
     """Whether the last snapshot left something that running again may bring."""
+    last = here.ledger.reads.snapshots()[-1]
     listings = here.ledger.reads.listings(last.seq)
-    missed = any(listing.outcome in UNREACHED for listing in listings)
+    missed = unreached(listings, optional_hubs(context.settings))
     failed = here.ledger.reads.troubles(last.seq, state="failed", count=1)
-    return missed or bool(options.retry_failed and failed)
+    return bool(missed) or bool(options.retry_failed and failed)
 
 
 def _already(context: Context, here: Held, snapshot: Snapshot) -> int:
     context.console.note(f"snapshot {snapshot.id} is finished; --new begins the next")
-    show(context.console, summary_of(here, snapshot.id), [])
+    show(context.console, summary_of(here, snapshot.id, optional_hubs(context.settings)), [])
     return 0
 
 
@@ -200,6 +210,13 @@ def status(context: Context) -> int:
         return 0
     show_standing(context.console, newest, rows, ahead)
     return 0
+
+
+def doctor(context: Context) -> int:
+    """Whether this machine is ready and the hubs answer; changes nothing."""
+    findings = run_stoppably(examine(context.root, context.settings, context.agent))
+    show_health(context.console, findings)
+    return exit_code(findings)
 
 
 def query(context: Context, options: QueryOptions) -> int:
@@ -300,6 +317,4 @@ def _make_demo_root(directory: Path) -> None:
 
 def _hosts() -> dict[str, str]:
     """Hub id -> the host whose budget matters most."""
-    return {
-        kind.id: str(urlsplit(next(iter(kind.endpoints(kind.settings)))).hostname) for kind in HUBS
-    }
+    return {kind.id: str(urlsplit(kind.base).hostname) for kind in HUBS}

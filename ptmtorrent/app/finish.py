@@ -5,10 +5,12 @@ A process killed before the journal line builds again, and gets the same bytes.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ptmtorrent.app.run import Run
 from ptmtorrent.app.session import Held
 from ptmtorrent.console.summary import Summary
+from ptmtorrent.hubs import GIT_HOSTS
 from ptmtorrent.model.events import PassStarted
 from ptmtorrent.pipeline.build import FACTS, HISTORY, STATE, Build
 from ptmtorrent.pipeline.lines import Kind
@@ -27,7 +29,8 @@ def finish(run: Run) -> Path:
         store=here.store,
         dataset=here.dataset,
         snapshot=snapshot,
-        parsers=here.parsers,
+        refining=here.refining(run.watch),
+        hosts={str(urlsplit(place.base).hostname): place.id for place in GIT_HOSTS},
         privacy_key=here.root.privacy_key,
         watch=run.watch,
     )
@@ -76,7 +79,9 @@ def _close(run: Run, manifest: Manifest, sha256: str, untold: Sequence[str]) -> 
         here.intake.take([entry])
 
 
-def summary_of(here: Held, snapshot: str, run: Run | None = None) -> Summary:
+def summary_of(
+    here: Held, snapshot: str, optional: frozenset[str], run: Run | None = None
+) -> Summary:
     """The figures of a snapshot, and of the run that worked on it, if there was one."""
     reads = here.ledger.reads
     row = next(row for row in reads.snapshots() if row.id == snapshot)
@@ -96,4 +101,5 @@ def summary_of(here: Held, snapshot: str, run: Run | None = None) -> Summary:
         network=run.network if run else (0, 0, 0),
         limit_reached=run.limit_reached if run else False,
         seconds=run.seconds if run else 0.0,
+        optional=optional,
     )

@@ -2,22 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ptmtorrent.app.session import Held, Online, online, seeded
+from ptmtorrent.app.session import Held, Online, online, seeded, without_lfs
+from ptmtorrent.hubs import HUBS
+from ptmtorrent.hubs.base import Hub, Means
+from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
 from ptmtorrent.model.clock import Clock
-from ptmtorrent.model.events import PassStarted, Watcher
+from ptmtorrent.model.events import PassStarted, Watcher, WorkFound
 from ptmtorrent.model.package import Scope
 from ptmtorrent.model.work import Depth, Stage
 from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
 from ptmtorrent.pipeline.listing import Lister
 from ptmtorrent.pipeline.scheduler import Lane, Scheduler
+from ptmtorrent.pipeline.shelves import HeldShelves
 from ptmtorrent.settings import Settings
 
 ASK_WIDTH = 8
 OBJECT_WIDTH = 16
+ASSET_WIDTH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ COSTS = {
     Stage.ASK: Cost("api", 1, 0, 6000),
     Stage.VISIT: Cost("pages", 4, 1, 1200),
     Stage.OBJECT: Cost("resolvers", 2, 1, 36000),
+    Stage.ASSET: Cost("files", 2, 1, 36000),
 }
 
 
@@ -43,6 +49,7 @@ class Run:
 
     Attributes:
         tool: name and version, for attempts and manifests.
+        agent: the User-Agent.
         network: requests and refused requests of our own, and all bytes received.
         git_bytes: bytes received by git.
         limit_reached: whether the byte budget turned something away.
@@ -54,10 +61,25 @@ class Run:
     clock: Clock
     watch: Watcher
     tool: str
+    agent: str
     network: tuple[int, int, int] = (0, 0, 0)
     limit_reached: bool = False
     git_bytes: int = 0
     _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def selected(self) -> dict[str, tuple[str, ...]]:
+        """Hubs to be listed, each with its name globs: the chosen ones, and who has their bytes."""
+        chosen = self.settings.selected()
+        for hub, glob in self._bytes_at(chosen):
+            if chosen.get(hub) != ():
+                chosen[hub] = (*chosen.get(hub, ()), glob)
+        return chosen
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """Hubs whose absence does not count."""
+        return optional_hubs(self.settings)
 
     @property
     def seconds(self) -> float:
@@ -68,8 +90,7 @@ class Run:
         self, *, listing: bool, fetching: bool, retry_failed: bool = False
     ) -> None:
         """List, fetch, or both."""
-        agent = f"{self.tool.replace(' ', '/')} (+{self.settings.contact or 'no contact given'})"
-        async with online(self.here, self.settings, self.clock, self.watch, agent) as net:
+        async with online(self.here, self.settings, self.clock, self.watch, self.agent) as net:
             try:
                 if listing:
                     await self._list(net)
@@ -89,8 +110,20 @@ class Run:
         selected = self.settings.selected() if depth > Depth.LISTING else {}
         for hub, globs in selected.items():
             work.plan_visits(number, hub, depth=int(depth), top=self.settings.top, globs=globs)
+        for hub, glob in self._bytes_at(selected):
+            work.plan_visits(number, hub, depth=int(depth), top=None, globs=(glob,))
         if depth >= Depth.FULL:
-            work.plan_objects(number)
+            work.plan_objects(number, without_lfs(self.settings))
+
+    def _bytes_at(self, hubs: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """(hub, glob) of packages that hold the objects of other hubs' packages."""
+        if self.settings.depth < Depth.FULL:
+            return
+        for kind in HUBS:
+            if kind.id in hubs and kind.bytes_at is not None:
+                hub, glob = kind.bytes_at(self.settings.hubs[kind.id])
+                if self.settings.hubs[hub].get("enabled", True):
+                    yield hub, glob
 
     def ahead(self) -> list[tuple[str, str, int, int]]:
         """(hub, stage, items, bytes) a fetch would still have to do; nothing is written down."""
@@ -101,35 +134,60 @@ class Run:
 
     async def _list(self, net: Online) -> None:
         self.watch(PassStarted("list"))
+        hubs = await self._adapters(net)
         lister = Lister(
             snapshot_id=self.snapshot.id,
             number=self.snapshot.seq,
-            hubs=net.hubs,
+            hubs=hubs,
             store=self.here.store,
             recorder=net.recorder,
             clock=self.clock,
             watch=self.watch,
             tool=self.tool,
+            optional=self.optional,
         )
-        selected = self.settings.selected()
+        selected = self.selected
         async with asyncio.TaskGroup() as group:
-            for hub in net.hubs:
+            for hub in hubs:
                 globs = selected.get(hub)
                 if globs is None:
                     group.create_task(lister.skip_hub(hub))
                 else:
                     scope = Scope(limit=self.settings.limit, globs=globs)
                     group.create_task(lister.list_hub(hub, scope))
-        await self._ask_for_the_missing(net)
+        await self._ask_for_the_missing(net, hubs)
 
-    async def _ask_for_the_missing(self, net: Online) -> None:
+    async def _adapters(self, net: Online) -> dict[str, Hub]:
+        """The adapters of the hubs that are not switched off."""
+        handlers = await self._handlers(net, max(self.settings.depth, Depth.HISTORY))
+        return {
+            kind.id: kind.build(
+                Means(net.transport, self._shelves(net, kind.id, handlers)),
+                self.settings.hubs[kind.id],
+            )
+            for kind in HUBS
+            if self.settings.hubs[kind.id].get("enabled", True)
+        }
+
+    def _shelves(self, net: Online, hub: str, handlers: Fetching) -> HeldShelves:
+        return HeldShelves(
+            hub=hub,
+            number=self.snapshot.seq,
+            store=self.here.store,
+            recorder=net.recorder,
+            clock=self.clock,
+            tool=self.tool,
+            visit_shelf=handlers.visit_shelf,
+        )
+
+    async def _ask_for_the_missing(self, net: Online, hubs: Mapping[str, Hub]) -> None:
         listings = await net.recorder.ask(lambda led: led.reads.listings(self.snapshot.seq))
         complete = [listing.hub for listing in listings if listing.outcome == "complete"]
         for hub in complete:
             await net.recorder.change(
                 lambda led, hub=hub: led.work.plan_asks(self.snapshot.seq, hub)  # type: ignore[misc]
             )
-        handlers = await self._handlers(net)
+        handlers = await self._handlers(net, self.settings.depth, hubs)
         await self._schedule(net, handlers, [Lane(Stage.ASK, handlers.ask, ASK_WIDTH)])
 
     async def _fetch(self, net: Online, *, retry_failed: bool) -> None:
@@ -139,28 +197,46 @@ class Run:
             await net.recorder.change(lambda led: led.work.retry_failed(number))
         ahead = await net.recorder.ask(lambda led: led.reads.work_ahead(self.snapshot.seq))
         self.watch(PassStarted("fetch", sum(items for _, _, items, _ in ahead)))
-        handlers = await self._handlers(net)
-        lanes = [
-            Lane(Stage.VISIT, handlers.visit, self.settings.git.concurrency),
-            Lane(Stage.OBJECT, handlers.fetch, OBJECT_WIDTH),
-        ]
-        await self._schedule(net, handlers, lanes)
+        handlers = await self._handlers(net, self.settings.depth)
+        objects = Lane(Stage.OBJECT, handlers.fetch, OBJECT_WIDTH)
+        visits = Lane(Stage.VISIT, handlers.visit, self.settings.git.concurrency)
+        await self._schedule(net, handlers, [visits, objects])
+        if self.settings.depth >= Depth.FULL:
+            self.watch(WorkFound(await net.recorder.change(self._plan_what_visits_told)))
+            assets = Lane(Stage.ASSET, handlers.asset, ASSET_WIDTH)
+            await self._schedule(net, handlers, [objects, assets])
         self.limit_reached = handlers.budget.was_reached
         self.git_bytes = handlers.budget.by_git
 
-    async def _handlers(self, net: Online) -> Fetching:
+    def _plan_what_visits_told(self, ledger: Ledger) -> int:
+        """Plan what only held repositories tell of: objects others bring, and assets."""
+        number = self.snapshot.seq
+        planned = ledger.work.plan_objects(number)
+        refining = self.here.refining(self.watch)
+        for hub in refining.refiners:
+            for row, refined in refining.packages(hub):
+                wanted = refined.assets if row.last_seen == self.snapshot.id else ()
+                for asset in (asset for asset in wanted if asset.reason is None):
+                    planned += ledger.work.plan_asset(number, hub, asset.url, asset.sha256_prefix)
+        return planned
+
+    async def _handlers(
+        self, net: Online, depth: Depth, hubs: Mapping[str, Hub] | None = None
+    ) -> Fetching:
         used = await net.recorder.ask(lambda led: led.reads.received_bytes(self.snapshot.seq))
         return Fetching(
             snapshot_id=self.snapshot.id,
             number=self.snapshot.seq,
-            depth=self.settings.depth,
-            hubs=net.hubs,
+            depth=depth,
+            hubs=hubs or {},
             store=self.here.store,
             recorder=net.recorder,
             budget=ByteBudget(self.settings.max_bytes, used),
             watch=self.watch,
             visit_origin=net.mirror.visit,
             fetch_object=net.objects.fetch,
+            fetch_asset=net.assets.fetch,
+            late=without_lfs(self.settings),
         )
 
     async def _schedule(self, net: Online, handlers: Fetching, lanes: Sequence[Lane]) -> None:
@@ -174,6 +250,11 @@ class Run:
             refused=handlers.refused,
         )
         await scheduler.run(lanes)
+
+
+def optional_hubs(settings: Settings) -> frozenset[str]:
+    """Hubs whose settings say that their absence does not count."""
+    return frozenset(hub for hub, values in settings.hubs.items() if values.get("optional"))
 
 
 def plan_rows(

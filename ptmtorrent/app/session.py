@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 from ptmtorrent.errors import SkipError, SkipReason
 from ptmtorrent.extract.wanted import keep_head
+from ptmtorrent.fetch.assets import AssetFetcher
 from ptmtorrent.fetch.git import Git, git_version
 from ptmtorrent.fetch.mirror import Mirror
 from ptmtorrent.fetch.objects import ObjectFetcher
 from ptmtorrent.fetch.partial import Limits
-from ptmtorrent.hubs import HUBS
-from ptmtorrent.hubs.base import Hub
+from ptmtorrent.hubs import GIT_HOSTS, HUBS
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.events import Watcher
@@ -33,6 +33,7 @@ from ptmtorrent.net.gate import Gates
 from ptmtorrent.net.http import Transport
 from ptmtorrent.pipeline.intake import Intake, Parser
 from ptmtorrent.pipeline.recorder import Recorder
+from ptmtorrent.pipeline.refining import Refining
 from ptmtorrent.settings import Settings
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
@@ -60,16 +61,21 @@ class Held:
         """Where the shards are."""
         return self.root.layout.dataset
 
+    def refining(self, watch: Watcher) -> Refining:
+        """Reads packages back, with what their files add."""
+        refiners = {kind.id: kind.refine for kind in HUBS if kind.refine is not None}
+        return Refining(self.ledger, self.store, self.parsers, refiners, watch)
+
 
 @dataclass(frozen=True, slots=True)
 class Online:
     """The network side of a run."""
 
     transport: Transport
-    hubs: Mapping[str, Hub]
     recorder: Recorder
     mirror: Mirror
     objects: ObjectFetcher
+    assets: AssetFetcher
 
 
 @contextmanager
@@ -109,9 +115,7 @@ async def online(
     manners = Manners(limits=HttpLimits(first_byte_s=settings.network.timeout_s), agent=agent)
     access = access_of(settings)
     async with Transport(access, gates, manners=manners, watcher=watch) as transport:
-        known = {kind.id: kind.build(transport, settings.hubs[kind.id]) for kind in HUBS}
-        enabled = {hub: at for hub, at in known.items() if settings.hubs[hub].get("enabled", True)}
-        forge_of = _forges(known)
+        forge_of = _forges(access, without_lfs(settings))
         limits = Limits(settings.git.max_pack, settings.git.blob_limit)
         git = Git(
             access=access,
@@ -124,9 +128,10 @@ async def online(
         )
         mirror = Mirror(transport, git, here.store, forge_of, keep_head, limits)
         objects = ObjectFetcher(transport, here.store, forge_of)
+        assets = AssetFetcher(transport, here.store)
         recorder = Recorder(here.ledger, here.store, here.journal, intake=here.intake, clock=clock)
         async with recorder, _gates_kept(gates, recorder):
-            yield Online(transport, enabled, recorder, mirror, objects)
+            yield Online(transport, recorder, mirror, objects, assets)
 
 
 @asynccontextmanager
@@ -158,30 +163,37 @@ def access_of(settings: Settings) -> Access:
         "https://raw.githubusercontent.com": settings.github.raw,
         "https://github.com": settings.github.git,
     }
-    hosts: list[str] = [".githubusercontent.com"]
+    hosts: list[str] = []
     tokens: dict[str, str] = {}
     for kind in HUBS:
-        bases = kind.endpoints(settings.hubs[kind.id])
-        endpoints |= bases
+        endpoints |= kind.endpoints(settings.hubs[kind.id])
         hosts += kind.hosts
-        token = kind.token()
-        tokens |= {base: token for base in bases if token}
+    for place in GIT_HOSTS:
+        hosts += place.hosts
+        token = place.token()
+        tokens |= {base: token for base in place.bases if token}
     hosts += [str(urlsplit(base).hostname) for base in endpoints]
     return Access.of(hosts, endpoints, tokens, allow_private=settings.network.allow_private)
 
 
-def _forges(hubs: Mapping[str, Hub]) -> Callable[[str], Forge]:
+def without_lfs(settings: Settings) -> frozenset[str]:
+    """Origins whose host does not serve their LFS objects any more."""
+    return frozenset().union(*(kind.without_lfs(settings.hubs[kind.id]) for kind in HUBS))
+
+
+def _forges(access: Access, lost: frozenset[str]) -> Callable[[str], Forge]:
     """Origin -> forge, by host."""
     by_host = {
-        urlsplit(base).hostname: hubs[kind.id].forge
-        for kind in HUBS
-        for base in kind.endpoints(kind.settings)
+        urlsplit(place.base).hostname: place.forge(
+            access.tokens.header_for(place.base) is not None, lost
+        )
+        for place in GIT_HOSTS
     }
 
     def forge_of(origin: str) -> Forge:
         host = urlsplit(origin).hostname
         if host not in by_host:
-            text = f"no hub knows the git host of {origin}"
+            text = f"nobody knows the git host of {origin}"
             raise SkipError(text, SkipReason.UNSUPPORTED, url=origin)
         return by_host[host]
 

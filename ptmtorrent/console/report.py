@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ptmtorrent.console.summary import EXIT_FAILED, EXIT_LIMIT, Summary
+from ptmtorrent.console.summary import EXIT_FAILED, EXIT_LIMIT, Summary, unreached
 from ptmtorrent.console.terminal import Console
 from ptmtorrent.console.words import seconds, size
 
@@ -51,9 +51,12 @@ def figures_of(summary: Summary) -> Iterator[tuple[str, str]]:
 def advice(summary: Summary) -> Iterator[str]:
     """What did not go well, and what to do."""
     for listing in summary.unreached:
-        yield f"{listing.hub}: the listing ended too early: {listing.reason}"
+        yield f"{listing.hub}: not reached since {listing.unreachable_since}: {listing.reason}"
     if summary.unreached:
-        yield "mend that, or wait a while, and run it again"
+        yield "everything received so far is kept; run the same command again later to go on"
+        yield "`ptmtorrent doctor` shows what is wrong from here; `make demo` needs no network"
+    for listing in unreached(summary.listings, summary.needed):
+        yield f"{listing.hub}: optional, and left out of this snapshot: {listing.reason}"
     if summary.exit_code == EXIT_LIMIT:
         yield "the limit of bytes was reached; `snapshot --new` with a higher --max-bytes goes on"
     if summary.exit_code == EXIT_FAILED:

@@ -5,11 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ptmtorrent.errors import SkipReason
 from ptmtorrent.ledger.rows import ItemCount, Listing
 
 EXIT_DONE, EXIT_FAILED, EXIT_TEMPORARY, EXIT_LIMIT = 0, 3, 5, 8
 UNREACHED = ("unreachable", "cut")
 ENDINGS = ("done", "postponed", "failed", "skipped")
+
+
+def unreached(listings: Sequence[Listing], but: frozenset[str] = frozenset()) -> list[Listing]:
+    """Listings that ended too early, but for those of some hubs."""
+    return [one for one in listings if one.outcome in UNREACHED and one.hub not in but]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +47,18 @@ class Summary:
 
     def of(self, hub: str, state: str) -> int:
         """Items of a hub that ended in a state."""
-        return sum(count.items for count in self.items if (count.hub, count.state) == (hub, state))
+        return sum(count.items for count in self.counts if (count.hub, count.state) == (hub, state))
+
+    @property
+    def counts(self) -> list[ItemCount]:
+        """Items by hub and state; the listing of an optional hub that was not reached is one."""
+        missing = unreached(self.listings) if self.optional else []
+        skipped = (
+            ItemCount(one.hub, "list", "skipped", SkipReason.HUB_UNREACHABLE, 1, 0)
+            for one in missing
+            if one.hub in self.optional
+        )
+        return [*self.items, *skipped]
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -51,7 +68,7 @@ class Summary:
     def reasons_of(self, *states: str) -> dict[str, int]:
         """Items in these states, by reason code."""
         counted: Counter[str] = Counter()
-        for count in self.items:
+        for count in self.counts:
             if count.state in states and count.reason:
                 counted[count.reason] += count.items
         return dict(sorted(counted.items()))
@@ -59,7 +76,12 @@ class Summary:
     @property
     def unreached(self) -> list[Listing]:
         """Listings that ended too early, of hubs that count."""
-        return [x for x in self.listings if x.outcome in UNREACHED and x.hub not in self.optional]
+        return unreached(self.listings, self.optional)
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Hubs whose absence counts."""
+        return frozenset(listing.hub for listing in self.listings) - self.optional
 
     @property
     def exit_code(self) -> int:

@@ -59,7 +59,11 @@ class ObjectFetcher:
 
     async def _by_batch(self, pointer: Pointer, source: ObjectSource) -> int:
         forge = self.forge_of(source.origin)
-        url = f"{forge.lfs_url(source.origin)}/objects/batch"
+        base = forge.lfs_url(source.origin)
+        if base is None:
+            text = "this host serves no LFS objects of this repository any more"
+            raise SkipError(text, SkipReason.MISSING_AT_ORIGIN, url=source.origin)
+        url = f"{base}/objects/batch"
         response = await self.transport.post_json(url, request_of(pointer), headers=HEADERS)
         if response.status != 200:
             quota = quota_error(response.status, response.body)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ptmtorrent.hubs.shape import Shape
+from ptmtorrent.hubs.reading.shape import Shape
 from ptmtorrent.model.bundle import File
 from ptmtorrent.model.forge import Forge
 from ptmtorrent.model.package import Answer, ListedPage, Package, ParsedPage, Refined, Scope

@@ -24,8 +24,8 @@ from ptmtorrent.errors import (
     SkipError,
     SkipReason,
 )
-from ptmtorrent.hubs import fields
 from ptmtorrent.hubs.base import GitHost, Quota, WhoAmI
+from ptmtorrent.hubs.reading import fields
 
 BASE = "https://github.com"
 API = "https://api.github.com"

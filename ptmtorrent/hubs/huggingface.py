@@ -34,11 +34,11 @@ from ptmtorrent.errors import (
     SkipError,
     SkipReason,
 )
-from ptmtorrent.hubs import fields
 from ptmtorrent.hubs.base import GitHost, HubKind, HubValues, Means, WhoAmI
-from ptmtorrent.hubs.huggingface_shape import SHAPE
-from ptmtorrent.hubs.licenses import spdx
-from ptmtorrent.hubs.shape import drift_of
+from ptmtorrent.hubs.reading import fields
+from ptmtorrent.hubs.reading.licenses import spdx
+from ptmtorrent.hubs.reading.shape import drift_of
+from ptmtorrent.hubs.shapes.huggingface import SHAPE
 from ptmtorrent.model.package import (
     Answer,
     AnswerKind,

@@ -19,11 +19,11 @@ from dataclasses import replace
 from typing import Any
 
 from ptmtorrent.errors import SkipReason
-from ptmtorrent.hubs import fields
 from ptmtorrent.hubs.base import HubKind, HubValues, Means, Tree
 from ptmtorrent.hubs.github import github_origin, origin_of_name
-from ptmtorrent.hubs.modelhub_shape import SHAPE
-from ptmtorrent.hubs.papers import papers_in
+from ptmtorrent.hubs.reading import fields
+from ptmtorrent.hubs.reading.papers import papers_in
+from ptmtorrent.hubs.shapes.modelhub import SHAPE
 from ptmtorrent.hubs.shelf import FileKind, Record, ShelfHub, parse_shelf, shelf_origin
 from ptmtorrent.model.package import Asset, Package, Paper, ParsedPage, Refined
 

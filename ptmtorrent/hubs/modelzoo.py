@@ -22,7 +22,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ptmtorrent.errors import CorruptError
-from ptmtorrent.hubs import fields
 from ptmtorrent.hubs.base import HubKind, HubValues, Means
 from ptmtorrent.hubs.github import github_origin
 from ptmtorrent.hubs.modelzoo_source import (
@@ -35,8 +34,9 @@ from ptmtorrent.hubs.modelzoo_source import (
     detail_path,
     json_of,
 )
-from ptmtorrent.hubs.papers import papers_in
-from ptmtorrent.hubs.shape import Field, Shape, drift_of
+from ptmtorrent.hubs.reading import fields
+from ptmtorrent.hubs.reading.papers import papers_in
+from ptmtorrent.hubs.reading.shape import Field, Shape, drift_of
 from ptmtorrent.model.bundle import bundle, unbundle
 from ptmtorrent.model.package import (
     Answer,

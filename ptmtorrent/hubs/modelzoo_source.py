@@ -21,7 +21,7 @@ from ptmtorrent.errors import (
     SkipError,
     SkipReason,
 )
-from ptmtorrent.hubs import fields
+from ptmtorrent.hubs.reading import fields
 from ptmtorrent.model.bundle import unbundle
 from ptmtorrent.net.answer import Response
 from ptmtorrent.net.http import Transport

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from ptmtorrent.hubs import fields, yamltext
 from ptmtorrent.hubs.base import HubKind, HubValues, Means
-from ptmtorrent.hubs.onnxmodelzoo_shape import SHAPE, TURNKEY_SHAPE
+from ptmtorrent.hubs.reading import fields, yamltext
+from ptmtorrent.hubs.shapes.onnxmodelzoo import SHAPE, TURNKEY_SHAPE
 from ptmtorrent.hubs.shelf import FileKind, Record, ShelfHub, parse_shelf, shelf_origin
 from ptmtorrent.model.package import Package, ParsedPage
 from ptmtorrent.model.text import clean

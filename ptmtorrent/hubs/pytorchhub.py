@@ -24,12 +24,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ptmtorrent.errors import SkipReason
-from ptmtorrent.hubs import fields, yamltext
 from ptmtorrent.hubs.base import HubKind, HubValues, Means, Tree
 from ptmtorrent.hubs.github import BASE, github_origin, origin_of_name
-from ptmtorrent.hubs.hubconf import Weight, read_hubconf
-from ptmtorrent.hubs.papers import papers_in
-from ptmtorrent.hubs.shape import Field, Shape, drift_of
+from ptmtorrent.hubs.reading import fields, yamltext
+from ptmtorrent.hubs.reading.hubconf import Weight, read_hubconf
+from ptmtorrent.hubs.reading.papers import papers_in
+from ptmtorrent.hubs.reading.shape import Field, Shape, drift_of
 from ptmtorrent.hubs.shelf import ShelfHub, shelf_files, shelf_origin
 from ptmtorrent.model.package import (
     Asset,

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from ptmtorrent.errors import UsageError
 from ptmtorrent.hubs.base import HubValues, Shelves
 from ptmtorrent.hubs.github import origin_of_name
-from ptmtorrent.hubs.shape import Shape, drift_of
+from ptmtorrent.hubs.reading.shape import Shape, drift_of
 from ptmtorrent.model.bundle import File, bundle, unbundle
 from ptmtorrent.model.package import (
     Answer,

@@ -14,7 +14,8 @@ UPDATE snapshots SET finished_at = :at, manifest = :manifest WHERE id = :id
 INSERT INTO listings (snapshot, hub) VALUES (:snapshot, :hub) ON CONFLICT DO NOTHING
 
 -- name: end_listing
-UPDATE listings SET outcome = :outcome, reason = :reason, scope = :scope
+UPDATE listings SET outcome = :outcome, reason = :reason, scope = :scope,
+    trouble_at = CASE WHEN :outcome IN ('cut', 'unreachable') THEN coalesce(trouble_at, :at) END
 WHERE snapshot = :snapshot AND hub = :hub
 
 -- name: add_page
@@ -25,26 +26,47 @@ UPDATE listings SET
     scope = :scope,
     listed = listed + :listed,
     unparsed = unparsed + :unparsed,
+    drift = :drift,
     first_page_at = coalesce(first_page_at, :at),
     last_page_at = :at,
     next_cursor = :next_cursor
 WHERE snapshot = :snapshot AND hub = :hub
 
 -- name: find_package
-SELECT id, name, former_names, origin FROM packages WHERE hub = :hub AND package_id = :package_id
+SELECT id, name, former_names, origin, last_seen FROM packages WHERE hub = :hub AND package_id = :package_id
 
 -- name: add_package
 INSERT INTO packages (hub, package_id, name, origin, page, raw_index, status, first_seen,
-    last_seen, downloads, used_bytes, fingerprint)
+    last_seen, downloads, used_bytes, fingerprint, twin)
 VALUES (:hub, :package_id, :name, :origin, :page, :raw_index, :status, :snapshot,
-    :snapshot, :downloads, :used_bytes, :fingerprint)
+    :snapshot, :downloads, :used_bytes, :fingerprint, :twin)
 
 -- name: update_package
 UPDATE packages SET
     name = :name, former_names = :former_names, origin = :origin, page = :page,
     raw_index = :raw_index, status = :status, last_seen = :snapshot, downloads = :downloads,
-    used_bytes = :used_bytes, fingerprint = :fingerprint
+    used_bytes = :used_bytes, fingerprint = :fingerprint, twin = :twin
 WHERE id = :id
+
+-- name: drift_so_far
+SELECT drift FROM listings WHERE snapshot = :snapshot AND hub = :hub
+
+-- A package that is missing and one that is new, with one twin and nobody else with it: a hub
+-- without immutable ids renamed it.
+-- name: find_renamed
+SELECT old.name, old.former_names, old.origin, new.id, new.origin AS new_origin
+FROM packages AS new
+JOIN packages AS old ON old.hub = new.hub AND old.twin = new.twin
+WHERE new.hub = :hub AND new.first_seen = :snapshot AND old.last_seen <> :snapshot
+    AND old.status <> 'gone'
+    AND (
+        SELECT count(*) FROM packages AS other
+        WHERE other.hub = new.hub AND other.twin = new.twin AND other.status <> 'gone'
+    ) = 2
+ORDER BY new.id
+
+-- name: set_former_names
+UPDATE packages SET former_names = :former_names WHERE id = :id
 
 -- Packages of a hub that this snapshot's listing did not show; nothing is known of them today.
 -- name: mark_unseen
@@ -58,7 +80,7 @@ UPDATE packages SET status = :status WHERE hub = :hub AND package_id = :package_
 SELECT id FROM origins WHERE url = :url
 
 -- name: add_origin
-INSERT INTO origins (key, url, hub) VALUES (:key, :url, :hub)
+INSERT INTO origins (key, url) VALUES (:key, :url)
 
 -- name: set_predecessor
 UPDATE origins SET predecessor = :predecessor
@@ -70,8 +92,8 @@ UPDATE origins SET moved_to = :target WHERE id = :id
 -- name: set_visit
 UPDATE origins SET
     visit = :visit, head = :head, holding = :holding, pack_bytes = :pack_bytes,
-    is_complete = :is_complete, lacks = :lacks, fingerprint = :fingerprint, depth = :depth, observed_at = :at,
-    moved_to = NULL
+    is_complete = :is_complete, lacks = :lacks, fingerprint = :fingerprint, depth = :depth,
+    is_shelf = max(is_shelf, :is_shelf), observed_at = :at, moved_to = NULL
 WHERE id = :id
 
 -- name: add_visit
@@ -109,6 +131,10 @@ ON CONFLICT (sha256) DO UPDATE SET held = max(held, excluded.held)
 -- name: add_wanted
 INSERT INTO wanted (origin, path, sha256, size) VALUES (:origin, :path, :sha256, :size)
 ON CONFLICT DO NOTHING
+
+-- name: set_asset
+INSERT INTO assets (url, sha256, observed_at) VALUES (:url, :sha256, :at)
+ON CONFLICT (url) DO UPDATE SET sha256 = excluded.sha256, observed_at = excluded.observed_at
 
 -- name: hold_object
 UPDATE objects SET held = 1, size = :size WHERE sha256 = :sha256

@@ -21,7 +21,7 @@ from ptmtorrent.ledger.work import Work
 APPLICATION_ID = 0x50544D54
 """``PTMT``: what ``file`` and SQLite show of who made the database."""
 
-VERSION = 1
+VERSION = 2
 
 
 class Ledger:
@@ -124,4 +124,5 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     if found[0] != APPLICATION_ID:
         raise IntegrityError(f"{path} is not a ledger of ptmtorrent")
     if found[1] != VERSION:
-        raise IntegrityError(f"the ledger {path} has version {found[1]}, this tool has {VERSION}")
+        text = f"the ledger {path} has version {found[1]}, this tool has {VERSION}"
+        raise IntegrityError(f"{text}; move it away, and it is rebuilt from the journal")

@@ -7,8 +7,18 @@ SELECT applied, digest FROM position
 SELECT seq, id, as_of, begun_at, finished_at, manifest FROM snapshots ORDER BY seq
 
 -- name: listings
-SELECT hub, outcome, reason, scope, listed, unparsed, first_page_at, last_page_at, next_cursor
-FROM listings WHERE snapshot = :snapshot ORDER BY hub
+SELECT hub, outcome, reason, scope, listed, unparsed, drift, first_page_at, last_page_at,
+    next_cursor,
+    CASE WHEN trouble_at IS NOT NULL THEN (
+        SELECT min(before.trouble_at) FROM listings AS before
+        WHERE before.hub = now.hub AND before.snapshot <= now.snapshot
+            AND before.snapshot > coalesce((
+                SELECT max(well.snapshot) FROM listings AS well
+                WHERE well.hub = now.hub AND well.snapshot <= now.snapshot
+                    AND well.outcome IN ('complete', 'limited')
+            ), 0)
+    ) END AS unreachable_since
+FROM listings AS now WHERE snapshot = :snapshot ORDER BY hub
 
 -- Packages page by page, so that each page is read once.
 -- name: packages
@@ -16,7 +26,8 @@ SELECT
     p.hub, p.package_id, p.name, p.former_names, p.raw_index, p.status, s1.id AS first_seen,
     s2.id AS last_seen, g.sha256 AS page, g.received_at,
     coalesce(m.url, o.url) AS origin,
-    coalesce(m.visit, o.visit) AS visit, coalesce(m.lacks, o.lacks) AS lacks_blobs,
+    coalesce(m.visit, o.visit) AS visit, coalesce(m.holding, o.holding) AS holding,
+    coalesce(m.lacks, o.lacks) AS lacks_blobs,
     v.reason AS visit_reason,
     EXISTS (
         SELECT 1 FROM wanted AS w JOIN objects ON objects.sha256 = w.sha256
@@ -36,10 +47,10 @@ LEFT JOIN origins AS m ON m.id = o.moved_to
 LEFT JOIN items AS v ON v.stage = 'visit' AND v.key = coalesce(m.url, o.url)
     AND v.state IN ('skipped', 'failed')
 WHERE p.hub = :hub
-ORDER BY p.page, p.raw_index
+ORDER BY CASE WHEN :by_origin THEN coalesce(m.url, o.url) END, p.page, p.raw_index
 
 -- name: origins
-SELECT o.id, o.key, o.url, o.hub, o.visit, o.holding, o.observed_at, i.state,
+SELECT o.id, o.key, o.url, o.visit, o.holding, o.observed_at, i.state,
     CASE WHEN i.state IN ('skipped', 'failed') THEN i.reason END AS reason
 FROM named AS n
 JOIN origins AS o ON o.id = n.origin
@@ -62,10 +73,21 @@ WHERE origin = :origin AND visit = :visit AND commits IS NOT NULL LIMIT 1
 SELECT o.sha256, o.size, o.held, count(*) AS uses,
     CASE WHEN i.state IN ('skipped', 'failed') AND NOT o.held THEN i.reason END AS reason
 FROM objects AS o
-JOIN wanted AS w ON w.sha256 = o.sha256
-JOIN named AS n ON n.origin = w.origin
+JOIN (
+    SELECT w.sha256 FROM wanted AS w JOIN named AS n ON n.origin = w.origin
+    UNION ALL
+    SELECT sha256 FROM assets WHERE sha256 IS NOT NULL
+) AS w ON w.sha256 = o.sha256
 LEFT JOIN items AS i ON i.stage = 'object' AND i.key = o.sha256
 GROUP BY o.sha256 ORDER BY o.sha256
+
+-- name: asset
+SELECT a.sha256, o.size, a.observed_at,
+    CASE WHEN a.sha256 IS NULL AND i.state IN ('skipped', 'failed') THEN i.reason END AS reason
+FROM assets AS a
+LEFT JOIN objects AS o ON o.sha256 = a.sha256
+LEFT JOIN items AS i ON i.stage = 'asset' AND i.key = a.url
+WHERE a.url = :url
 
 -- name: object_reason
 SELECT reason FROM items
@@ -84,9 +106,9 @@ ORDER BY hub, stage, state, reason
 SELECT hub, count(*) AS packages FROM packages GROUP BY hub ORDER BY hub
 
 -- name: origin_counts
-SELECT o.hub, count(*) AS origins
-FROM named AS n JOIN origins AS o ON o.id = n.origin
-GROUP BY o.hub ORDER BY o.hub
+SELECT p.hub, count(DISTINCT coalesce(o.moved_to, o.id)) AS origins
+FROM packages AS p JOIN origins AS o ON o.id = p.origin
+GROUP BY p.hub ORDER BY p.hub
 
 -- name: troubles
 SELECT hub, stage, key, state, reason FROM items
@@ -125,6 +147,11 @@ GROUP BY v.hub, v.stage ORDER BY v.hub, v.stage
 
 -- name: gates
 SELECT name, state FROM gates ORDER BY name
+
+-- The visit of an origin that this snapshot made.
+-- name: visited_in
+SELECT v.visit, v.holding FROM visits AS v JOIN origins AS o ON o.id = v.origin
+WHERE o.url = :url AND v.snapshot = :snapshot
 
 -- name: held
 SELECT visit, holding FROM origins WHERE url = :url AND visit IS NOT NULL

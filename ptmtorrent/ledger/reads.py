@@ -4,7 +4,15 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from ptmtorrent.ledger.rows import BlobRow, ItemCount, Listing, OriginRow, PackageRow, Snapshot
+from ptmtorrent.ledger.rows import (
+    AssetRow,
+    BlobRow,
+    ItemCount,
+    Listing,
+    OriginRow,
+    PackageRow,
+    Snapshot,
+)
 from ptmtorrent.ledger.statements import statements
 
 SQL = statements("read.sql")
@@ -32,9 +40,9 @@ class Reads:
         """The listings of a snapshot, by hub."""
         return [Listing(*row) for row in self._run("listings", snapshot=snapshot)]
 
-    def packages(self, hub: str) -> Iterator[PackageRow]:
-        """All packages of a hub in listing order."""
-        return self._stream(PackageRow, "packages", hub=hub)
+    def packages(self, hub: str, *, by_origin: bool = False) -> Iterator[PackageRow]:
+        """All packages of a hub in listing order; or by origin, each origin's in listing order."""
+        return self._stream(PackageRow, "packages", hub=hub, by_origin=by_origin)
 
     def origins(self) -> Iterator[OriginRow]:
         """All origins by key."""
@@ -53,6 +61,11 @@ class Reads:
         row = self._run("commit_count", origin=origin, visit=visit).fetchone()
         return None if row is None else int(row[0])
 
+    def visited_in(self, snapshot: int, url: str) -> tuple[str, str] | None:
+        """The visit and holding of an origin that a snapshot made, by name."""
+        row = self._run("visited_in", url=url, snapshot=snapshot).fetchone()
+        return (str(row[0]), str(row[1])) if row else None
+
     def held(self, url: str) -> tuple[str, str] | None:
         """The newest visit and holding of an origin, by name."""
         row = self._run("held", url=url).fetchone()
@@ -61,6 +74,11 @@ class Reads:
     def blobs(self) -> Iterator[BlobRow]:
         """Blobs that heads stand for, by name."""
         return self._stream(BlobRow, "blobs")
+
+    def asset(self, url: str) -> AssetRow:
+        """What became of an asset; all None when nobody asked for it."""
+        row = self._run("asset", url=url).fetchone()
+        return AssetRow(*row) if row else AssetRow()
 
     def object_reason(self, sha256: str) -> str | None:
         """Why an object is not held, if anybody tried."""
@@ -83,7 +101,7 @@ class Reads:
         return dict(self._run("package_counts").fetchall())
 
     def origin_counts(self) -> dict[str, int]:
-        """Origins known, by hub."""
+        """Origins that packages name, by hub; one that several hubs name counts for each."""
         return dict(self._run("origin_counts").fetchall())
 
     def troubles(

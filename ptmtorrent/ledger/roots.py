@@ -12,11 +12,14 @@ from dataclasses import asdict, dataclass
 from ptmtorrent.errors import SkipReason
 from ptmtorrent.ledger.statements import statements
 from ptmtorrent.model.key import origin_key
-from ptmtorrent.model.package import Package, PackageStatus
+from ptmtorrent.model.package import Drift, Package, PackageStatus
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import Stage
 
 SQL = statements("apply.sql")
+
+MOST_DRIFT = 100
+"""Distinct changes of a hub's shape that a listing keeps count of."""
 
 ASKED: dict[str, PackageStatus] = {
     SkipReason.GONE: PackageStatus.GONE,
@@ -37,6 +40,7 @@ class PageLine:
         unparsed: how many records of the page could not be read.
         is_answer: whether it answers a question, and so does not advance the listing.
         scope: what the listing covers, as canonical JSON.
+        drift: how its records differ from what the hub used to send.
     """
 
     snapshot: int
@@ -48,11 +52,27 @@ class PageLine:
     unparsed: int
     is_answer: bool
     scope: str = "{}"
+    drift: tuple[Drift, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingLine:
+    """A hub's listing ended, and how; ``scope`` is what it covers, as canonical JSON."""
+
+    snapshot: int
+    hub: str
+    at: str
+    outcome: str
+    reason: str | None
+    scope: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitLine:
-    """An origin was visited; ``holding_sha256`` and ``visit_sha256`` name the blobs."""
+    """An origin was visited; ``holding_sha256`` and ``visit_sha256`` name the blobs.
+
+    ``is_shelf`` says that a hub's listing is read from its files.
+    """
 
     snapshot: int
     hub: str
@@ -63,6 +83,19 @@ class VisitLine:
     holding_sha256: str
     fingerprint: str | None
     depth: int
+    is_shelf: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetLine:
+    """An asset was received, and is the blob ``sha256`` of ``size`` bytes."""
+
+    snapshot: int
+    hub: str
+    at: str
+    url: str
+    sha256: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,38 +139,34 @@ class Roots:
         page = self._run(
             "add_page", snapshot=line.snapshot, hub=line.hub, sha256=line.sha256, at=line.at
         ).lastrowid
+        listed = 0
         for index, package in line.packages:
-            self._package(line.snapshot, page, index, package)
+            listed += self._package(line.snapshot, page, index, package)
         if not line.is_answer:
             self._run(
                 "advance_listing",
                 snapshot=line.snapshot,
                 hub=line.hub,
-                listed=len(line.packages),
+                listed=listed,
+                drift=self._drift(line),
                 unparsed=line.unparsed,
                 at=line.at,
                 next_cursor=line.next_cursor,
                 scope=line.scope,
             )
 
-    def listing(
-        self, snapshot: int, hub: str, outcome: str, reason: str | None, scope: str
-    ) -> None:
+    def listing(self, line: ListingLine) -> None:
         """A hub's listing ended; packages it did not show are unseen until asked for."""
-        self._run("open_listing", snapshot=snapshot, hub=hub)
-        self._run(
-            "end_listing",
-            snapshot=snapshot,
-            hub=hub,
-            outcome=outcome,
-            reason=reason,
-            scope=scope,
-        )
-        self._run("mark_unseen", snapshot=snapshot, hub=hub)
+        place = {"snapshot": line.snapshot, "hub": line.hub}
+        self._run("open_listing", **place)
+        if line.outcome == "complete":
+            self._renamed(line.snapshot, line.hub)
+        self._run("end_listing", **asdict(line))
+        self._run("mark_unseen", **place)
 
     def visit(self, line: VisitLine) -> None:
         """An origin's newest visit, what its head stands for, and the end of its item."""
-        origin = self._origin(line.visit.url, line.hub)
+        origin = self._origin(line.visit.url)
         names = {"visit": line.visit_sha256, "holding": line.holding_sha256}
         self._run(
             "set_visit",
@@ -148,6 +177,7 @@ class Roots:
             lacks=len(line.visit.not_held),
             fingerprint=line.fingerprint,
             depth=line.depth,
+            is_shelf=line.is_shelf,
             at=line.at,
             **names,
         )
@@ -169,7 +199,7 @@ class Roots:
 
     def moved(self, snapshot: int, hub: str, url: str, target: str) -> None:
         """An origin is now to be found at ``target``, which is to be visited."""
-        here, there = self._origin(url, hub), self._origin(target, hub)
+        here, there = self._origin(url), self._origin(target)
         self._run("move_origin", id=here, target=there)
         self._run("set_predecessor", id=there, predecessor=here)
         self._run("plan_visit", snapshot=snapshot, hub=hub, key=target)
@@ -188,9 +218,16 @@ class Roots:
         for sha256, size in objects:
             self._run("hold_object", sha256=sha256, size=size)
 
-    def _package(self, snapshot: int, page: int | None, index: int, package: Package) -> None:
+    def asset(self, line: AssetLine) -> None:
+        """An asset is in the store, and the end of its item."""
+        self._run("add_object", sha256=line.sha256, size=line.size, held=True)
+        self._run("set_asset", url=line.url, sha256=line.sha256, at=line.at)
+        self.settle(Verdict(line.snapshot, line.hub, Stage.ASSET, line.url, "done"))
+
+    def _package(self, snapshot: int, page: int | None, index: int, package: Package) -> bool:
+        """Write a package down; returns whether this snapshot had not seen it yet."""
         known = self._run("find_package", hub=package.hub, package_id=package.package_id).fetchone()
-        origin = self._origin(package.origin, package.hub) if package.origin else None
+        origin = self._origin(package.origin) if package.origin else None
         row = {
             "name": package.name,
             "origin": origin,
@@ -201,23 +238,44 @@ class Roots:
             "downloads": package.downloads_30d,
             "used_bytes": package.used_bytes,
             "fingerprint": package.fingerprint,
+            "twin": package.twin,
         }
         if known is None:
             self._run("add_package", hub=package.hub, package_id=package.package_id, **row)
-            return
-        number, name, former, former_origin = known
+            return True
+        number, name, former, former_origin, last_seen = known
         names = json.loads(former)
         if name != package.name:
             names = [n for n in names if n not in (name, package.name)] + [name]
         if origin is not None and former_origin not in (None, origin):
             self._run("set_predecessor", id=origin, predecessor=former_origin)
         self._run("update_package", id=number, former_names=json.dumps(names), **row)
+        return bool(last_seen != snapshot)
 
-    def _origin(self, url: str, hub: str) -> int:
+    def _renamed(self, snapshot: int, hub: str) -> None:
+        """New packages that are old ones under another id take over their names and origins."""
+        found = self._run("find_renamed", snapshot=snapshot, hub=hub).fetchall()
+        for name, former, origin, number, new_origin in found:
+            names = json.dumps([*json.loads(former), name])
+            self._run("set_former_names", id=number, former_names=names)
+            if None not in (origin, new_origin) and origin != new_origin:
+                self._run("set_predecessor", id=new_origin, predecessor=origin)
+
+    def _drift(self, line: PageLine) -> str:
+        """What earlier pages of the listing showed, and this one, as JSON."""
+        row = self._run("drift_so_far", snapshot=line.snapshot, hub=line.hub).fetchone()
+        counts = {(field, change): records for field, change, records in json.loads(row[0])}
+        for drift in line.drift:
+            key = drift.field, str(drift.change)
+            if key in counts or len(counts) < MOST_DRIFT:
+                counts[key] = counts.get(key, 0) + drift.records
+        return json.dumps([[*key, records] for key, records in sorted(counts.items())])
+
+    def _origin(self, url: str) -> int:
         found = self._run("find_origin", url=url).fetchone()
         if found is not None:
             return int(found[0])
-        number = self._run("add_origin", key=origin_key(url), url=url, hub=hub).lastrowid
+        number = self._run("add_origin", key=origin_key(url), url=url).lastrowid
         assert number is not None  # noqa: S101  # an INSERT that succeeded has a row id
         return number
 

@@ -25,9 +25,11 @@ class Listing:
     scope: str
     listed: int
     unparsed: int
+    drift: str
     first_page_at: str | None
     last_page_at: str | None
     next_cursor: str | None
+    unreachable_since: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class PackageRow:
     received_at: str
     origin: str | None
     visit: str | None
+    holding: str | None
     lacks_blobs: int | None
     visit_reason: str | None
     lacks_objects: int
@@ -70,7 +73,6 @@ class OriginRow:
     id: int
     key: int
     url: str
-    hub: str
     visit: str | None
     holding: str | None
     observed_at: str | None
@@ -87,6 +89,16 @@ class BlobRow:
     held: int
     uses: int
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRow:
+    """What became of an asset: its blob, once it is held, or why it is not."""
+
+    sha256: str | None = None
+    size: int | None = None
+    observed_at: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

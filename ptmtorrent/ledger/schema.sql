@@ -1,4 +1,4 @@
--- The ledger: an index of the journal plus the state of work. Version 1.
+-- The ledger: an index of the journal plus the state of work. Version 2.
 -- Everything but attempts, leases and gates can be rebuilt from the journal and the store.
 -- Times are RFC 3339 UTC text; states and reasons are the words of CONTRACT.
 
@@ -27,8 +27,10 @@ CREATE TABLE listings (
     scope TEXT NOT NULL DEFAULT '{}',
     listed INTEGER NOT NULL DEFAULT 0,
     unparsed INTEGER NOT NULL DEFAULT 0,
+    drift TEXT NOT NULL DEFAULT '[]',      -- JSON list of [field, change, records]
     first_page_at TEXT,
     last_page_at TEXT,
+    trouble_at TEXT,                       -- when it was first found cut off or unreachable
     next_cursor TEXT,                      -- of the page that follows the last one kept
     PRIMARY KEY (snapshot, hub)
 ) STRICT, WITHOUT ROWID;
@@ -57,17 +59,18 @@ CREATE TABLE packages (
     downloads INTEGER,
     used_bytes INTEGER,
     fingerprint TEXT,
+    twin TEXT,                             -- what stays when the hub renames it
     UNIQUE (hub, package_id)
 ) STRICT;
 CREATE INDEX packages_by_page ON packages (page, raw_index);
 CREATE INDEX packages_by_name ON packages (hub, name);
 CREATE INDEX packages_by_origin ON packages (origin);
+CREATE INDEX packages_by_twin ON packages (hub, twin) WHERE twin IS NOT NULL;
 
 CREATE TABLE origins (
     id INTEGER PRIMARY KEY,
     key INTEGER NOT NULL UNIQUE,           -- two origins with one key: a collision, refused here
     url TEXT NOT NULL UNIQUE,
-    hub TEXT NOT NULL,
     predecessor INTEGER REFERENCES origins (id), -- where its packages were before a rename
     moved_to INTEGER REFERENCES origins (id),
     visit TEXT,                            -- sha256 of the newest visit
@@ -78,12 +81,15 @@ CREATE TABLE origins (
     lacks INTEGER NOT NULL DEFAULT 0,      -- blobs that visit names as not held
     fingerprint TEXT,                      -- what the hub said of the state that was visited
     depth INTEGER NOT NULL DEFAULT 0,
+    is_shelf INTEGER NOT NULL DEFAULT 0,   -- whether a hub's listing was read from its files
     observed_at TEXT
 ) STRICT;
 
--- Origins that packages name today, where they are today. The others are history.
+-- Origins that packages name today, where they are today, and shelves. The others are history.
 CREATE VIEW named (origin) AS
-SELECT DISTINCT coalesce(o.moved_to, o.id) FROM packages AS p JOIN origins AS o ON o.id = p.origin;
+SELECT coalesce(o.moved_to, o.id) FROM packages AS p JOIN origins AS o ON o.id = p.origin
+UNION
+SELECT id FROM origins WHERE is_shelf;
 
 -- Every visit that counted, newest last; `snapshot` is the one it was made in.
 CREATE TABLE visits (
@@ -119,10 +125,19 @@ CREATE TABLE wanted (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX wanted_by_object ON wanted (sha256);
 
--- Work: one row an item; its key is an origin's URL, a sha256, or HUB:PACKAGE_ID.
+-- Files that packages need and that are in no repository; known by URL before their bytes are.
+CREATE TABLE assets (
+    url TEXT PRIMARY KEY,
+    sha256_prefix TEXT,                    -- what its name promises
+    sha256 TEXT REFERENCES objects (sha256), -- of the bytes received, once they are held
+    observed_at TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX assets_by_object ON assets (sha256) WHERE sha256 IS NOT NULL;
+
+-- Work: one row an item; its key is an origin's URL, a sha256, an asset's URL, or HUB:PACKAGE_ID.
 CREATE TABLE items (
     id INTEGER PRIMARY KEY,
-    stage TEXT NOT NULL CHECK (stage IN ('ask', 'visit', 'object')),
+    stage TEXT NOT NULL CHECK (stage IN ('ask', 'visit', 'object', 'asset')),
     key TEXT NOT NULL,
     hub TEXT NOT NULL,
     snapshot INTEGER NOT NULL REFERENCES snapshots (seq),

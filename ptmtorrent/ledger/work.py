@@ -61,11 +61,24 @@ class Work:
             globs=json.dumps(list(globs)),
         ).rowcount
 
-    def plan_objects(self, snapshot: int, origin: str | None = None) -> int:
-        """Fetch the objects that visited heads stand for (those of one origin, or of all)."""
-        if origin is None:
-            return self._run("plan_objects", snapshot=snapshot).rowcount
-        return self._run("plan_objects_of", snapshot=snapshot, origin=origin).rowcount
+    def plan_objects(self, snapshot: int, late: Iterable[str] = ()) -> int:
+        """Fetch the objects that visited heads stand for, but for those of ``late`` origins."""
+        left = json.dumps(sorted(late))
+        return self._run("plan_objects", snapshot=snapshot, late=left).rowcount
+
+    def plan_objects_of(self, snapshot: int, hub: str, origin: str) -> int:
+        """Fetch the objects that one visited head stands for."""
+        return self._run("plan_objects_of", snapshot=snapshot, hub=hub, origin=origin).rowcount
+
+    def plan_asset(self, snapshot: int, hub: str, url: str, sha256_prefix: str | None) -> int:
+        """Fetch an asset, unless it is held."""
+        self._run("wish_asset", url=url, sha256_prefix=sha256_prefix)
+        return self._run("plan_asset", snapshot=snapshot, hub=hub, url=url).rowcount
+
+    def asset_prefix(self, url: str) -> str | None:
+        """Leading digits of the sha256 that an asset's name promises."""
+        prefix: str | None = self._run("asset_prefix", key=url).fetchone()[0]
+        return prefix
 
     def release(self) -> None:
         """What a killed process had leased is free again."""
@@ -120,8 +133,9 @@ class Work:
         return AskTask(*row)
 
     def origin_plan(self, item: Item, snapshot: int) -> OriginPlan:
-        """What is known of the origin of a leased visit."""
-        return OriginPlan(*self._run("origin_task", key=item.key, snapshot=snapshot).fetchone())
+        """What is known of the origin of a visit; little, if no package names it."""
+        row = self._run("origin_task", key=item.key, snapshot=snapshot).fetchone()
+        return OriginPlan(*row) if row else OriginPlan(item.key, None, None, None, None)
 
     def object_size(self, sha256: str) -> int:
         """Size of an object in bytes, as its pointers say."""

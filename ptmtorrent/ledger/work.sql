@@ -11,13 +11,14 @@ ON CONFLICT (stage, key) DO UPDATE SET
     bytes = 0
 WHERE items.snapshot <> excluded.snapshot
 
--- Origins of the packages this snapshot listed: the most downloaded first, at most `top` a hub.
+-- Origins of the packages this snapshot listed: the most downloaded first, at most `top` of a hub
+-- that counts downloads; of one that does not, all.
 -- An origin whose hub says nothing changed since it was visited (deep enough) is done at once;
 -- one that is wanted deeper than it was visited in this snapshot is to be done again.
 -- name: plan_visits
 INSERT INTO items (stage, key, hub, snapshot, state, reason)
 SELECT
-    'visit', o.url, o.hub, :snapshot,
+    'visit', o.url, :hub, :snapshot,
     CASE WHEN
         o.visit IS NOT NULL AND chosen.fingerprint IS NOT NULL
         AND o.fingerprint = chosen.fingerprint AND (o.is_complete OR o.depth >= :depth)
@@ -33,7 +34,10 @@ FROM (
             AND (:globs = '[]'
                 OR EXISTS (SELECT 1 FROM json_each(:globs) WHERE name_matches(p.name, value)))
     )
-    WHERE rank <= :top
+    WHERE rank <= :top OR NOT EXISTS (
+        SELECT 1 FROM packages AS p
+        WHERE p.hub = :hub AND p.last_seen = :snapshot AND p.downloads IS NOT NULL
+    )
     GROUP BY origin
 ) AS chosen
 JOIN origins AS o ON o.id = chosen.origin
@@ -45,15 +49,17 @@ ON CONFLICT (stage, key) DO UPDATE SET
 WHERE items.snapshot <> excluded.snapshot
     OR (items.state = 'done' AND excluded.reason = 'deeper')
 
--- LFS objects of the heads of this snapshot's origins that are not held yet.
+-- LFS objects of the heads of this snapshot's origins that are not held yet; those that only
+-- `late` origins name are left for later.
 -- name: plan_objects
 INSERT INTO items (stage, key, hub, snapshot, state)
-SELECT 'object', objects.sha256, min(o.hub), :snapshot, 'todo'
+SELECT 'object', objects.sha256, min(v.hub), :snapshot, 'todo'
 FROM items AS v
 JOIN origins AS o ON v.key = o.url
 JOIN wanted ON wanted.origin = o.id
 JOIN objects ON objects.sha256 = wanted.sha256
 WHERE v.stage = 'visit' AND v.snapshot = :snapshot AND v.state = 'done' AND NOT objects.held
+    AND o.url NOT IN (SELECT value FROM json_each(:late))
 GROUP BY objects.sha256
 ORDER BY min(v.id), objects.sha256
 ON CONFLICT (stage, key) DO UPDATE SET
@@ -64,7 +70,7 @@ WHERE items.snapshot <> excluded.snapshot
 -- The same for one origin, right after its visit.
 -- name: plan_objects_of
 INSERT INTO items (stage, key, hub, snapshot, state)
-SELECT DISTINCT 'object', objects.sha256, o.hub, :snapshot, 'todo'
+SELECT DISTINCT 'object', objects.sha256, :hub, :snapshot, 'todo'
 FROM origins AS o
 JOIN wanted ON wanted.origin = o.id
 JOIN objects ON objects.sha256 = wanted.sha256
@@ -74,6 +80,21 @@ ON CONFLICT (stage, key) DO UPDATE SET
     snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
     bytes = 0
 WHERE items.snapshot <> excluded.snapshot
+
+-- name: wish_asset
+INSERT INTO assets (url, sha256_prefix) VALUES (:url, :sha256_prefix)
+ON CONFLICT (url) DO UPDATE SET sha256_prefix = excluded.sha256_prefix
+
+-- name: plan_asset
+INSERT INTO items (stage, key, hub, snapshot, state)
+SELECT 'asset', url, :hub, :snapshot, 'todo' FROM assets WHERE url = :url AND sha256 IS NULL
+ON CONFLICT (stage, key) DO UPDATE SET
+    snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
+    bytes = 0
+WHERE items.snapshot <> excluded.snapshot
+
+-- name: asset_prefix
+SELECT sha256_prefix FROM assets WHERE url = :key
 
 -- Whatever a killed process had in hand is free again, and was no attempt.
 -- name: release
@@ -136,12 +157,14 @@ WHERE o.url = :key
 -- name: object_size
 SELECT size FROM objects WHERE sha256 = :key
 
--- A few sources; pointers that disagree about the size all have their turn.
+-- A few sources, one an origin; pointers that disagree about the size all have their turn.
 -- name: object_sources
 SELECT o.url AS origin, o.head AS revision, w.path, w.size
-FROM wanted AS w JOIN origins AS o ON o.id = w.origin
-WHERE w.sha256 = :key AND o.head IS NOT NULL
-ORDER BY row_number() OVER (PARTITION BY w.size ORDER BY o.id, w.path), o.id, w.path
+FROM (
+    SELECT origin, size, min(path) AS path FROM wanted WHERE sha256 = :key GROUP BY origin, size
+) AS w JOIN origins AS o ON o.id = w.origin
+WHERE o.head IS NOT NULL
+ORDER BY row_number() OVER (PARTITION BY w.size ORDER BY o.id), o.id, w.path
 LIMIT 6
 
 -- name: set_gate

@@ -37,6 +37,7 @@ class Stage(StrEnum):
     ASK = "ask"
     VISIT = "visit"
     OBJECT = "object"
+    ASSET = "asset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,22 @@ class ObjectTask:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetTask:
+    """Fetch a file by its URL; ``sha256_prefix`` is what its name promises, or None."""
+
+    url: str
+    sha256_prefix: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file whose name was not known beforehand is in the store."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Visited:
     """An origin was looked at, and this is what it is and how we keep it."""
 
@@ -110,7 +127,7 @@ class Moved:
 class Done:
     """The item is finished; ``result`` is what was found out, where there is something to tell."""
 
-    result: Visited | Moved | Answer | None = None
+    result: Visited | Moved | Received | Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +153,7 @@ class Failed:
 
 
 Outcome = Done | Postponed | Skipped | Failed
-Task = AskTask | OriginTask | ObjectTask
+Task = AskTask | OriginTask | ObjectTask | AssetTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,23 +11,24 @@ come by key, each opened at most once, and not at all when its state was built b
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ptmtorrent.errors import FailError, SkipError
 from ptmtorrent.extract.files import files
 from ptmtorrent.extract.history import commit_count, commits, unreachable
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.ledger.ledger import Ledger
-from ptmtorrent.ledger.rows import OriginRow, PackageRow, Snapshot
+from ptmtorrent.ledger.rows import AssetRow, OriginRow, PackageRow, Snapshot
 from ptmtorrent.model.clock import parse_rfc3339
 from ptmtorrent.model.events import Notice, TableBuilt, Watcher
 from ptmtorrent.model.key import origin_key, package_key
 from ptmtorrent.model.oid import sha256_of
-from ptmtorrent.model.package import Package
+from ptmtorrent.model.package import Asset, Package
 from ptmtorrent.model.visit import Holding, Visit
-from ptmtorrent.pipeline.intake import Parser, read_page
+from ptmtorrent.pipeline.refining import Refining
 from ptmtorrent.shards.manifest import Shard
 from ptmtorrent.shards.schema import load_schema
 from ptmtorrent.shards.writer import ShardWriter
@@ -35,7 +36,7 @@ from ptmtorrent.store.base import BlobStore
 
 Row = dict[str, Any]
 
-STATE = ("packages", "hubs", "origins", "refs", "unreachable", "blobs")
+STATE = ("packages", "assets", "hubs", "origins", "refs", "unreachable", "not_held", "blobs")
 FACTS = ("commits", "files")
 HISTORY = ("attempts",)
 COUNTS_AT_ONCE = 1000
@@ -46,6 +47,7 @@ class Build:
     """Builds the tables of one snapshot.
 
     Attributes:
+        hosts: host of a git URL -> its name in ``origins.kind``; others are called by their host.
         untold: after ``run``: origins whose new facts could not be read.
     """
 
@@ -53,7 +55,8 @@ class Build:
     store: BlobStore
     dataset: Path
     snapshot: Snapshot
-    parsers: Mapping[str, Parser]
+    refining: Refining
+    hosts: Mapping[str, str]
     privacy_key: bytes
     watch: Watcher
     _shards: dict[str, tuple[Shard, ...]] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class Build:
 
     def run(self) -> Mapping[str, tuple[Shard, ...]]:
         """Write all tables; returns the shards of each, new ones only."""
-        self._table("packages", self._packages())
+        self._packages()
         self._table("hubs", self._hubs())
         self._origins()
         self._table("blobs", self._blobs())
@@ -81,14 +84,19 @@ class Build:
         self._shards[name] = writer.shards
         self.watch(TableBuilt(name, sum(s.rows for s in writer.shards), len(writer.shards)))
 
-    def _packages(self) -> Iterator[Row]:
-        for hub in sorted(self.parsers):
-            page, records = "", dict[int, Package]()
-            for row in self.ledger.reads.packages(hub):
-                if row.page != page:
-                    body = read_page(self.store, row.page)
-                    page, records = row.page, dict(self.parsers[hub](body).packages)
-                yield package_row(row, records[row.raw_index])
+    def _packages(self) -> None:
+        names = ("packages", "assets")
+        with ExitStack() as stack:
+            writers = {name: stack.enter_context(self._writer(name)) for name in names}
+            for hub in sorted(self.refining.parsers):
+                for row, refined in self.refining.packages(hub):
+                    writers["packages"].write([package_row(row, refined.package)])
+                    writers["assets"].write(
+                        asset_row(row, asset, self.ledger.reads.asset(asset.url))
+                        for asset in refined.assets
+                    )
+        for name in names:
+            self._finished(name, writers[name])
 
     def _hubs(self) -> Iterator[Row]:
         for listing in self.ledger.reads.listings(self.snapshot.seq):
@@ -97,8 +105,13 @@ class Build:
                 "listing_complete": listing.outcome == "complete",
                 "listed": listing.listed,
                 "unparsed": listing.unparsed,
+                "drift": [
+                    {"field": field, "change": change, "records": records}
+                    for field, change, records in json.loads(listing.drift)
+                ],
                 "first_page_at": _instant(listing.first_page_at),
                 "last_page_at": _instant(listing.last_page_at),
+                "unreachable_since": _instant(listing.unreachable_since),
                 "outcome": listing.outcome,
                 "reason": listing.reason,
                 "scope": listing.scope,
@@ -119,7 +132,7 @@ class Build:
             yield {**attempt, "at": _instant(attempt["at"])}
 
     def _origins(self) -> None:
-        names = ("origins", "refs", "unreachable", "commits", "files")
+        names = ("origins", "refs", "unreachable", "not_held", "commits", "files")
         with ExitStack() as stack:
             writers = {name: stack.enter_context(self._writer(name)) for name in names}
             for row in self.ledger.reads.origins():
@@ -130,7 +143,7 @@ class Build:
 
     def _origin(self, row: OriginRow, writers: Mapping[str, ShardWriter]) -> None:
         if row.visit is None or row.holding is None:
-            writers["origins"].write([origin_row(row, None, None, None)])
+            writers["origins"].write([self._origin_row(row, None, None, None)])
             return
         visit = Visit.from_bytes(self.store.read(row.visit))
         holding = Holding.from_bytes(self.store.read(row.holding))
@@ -145,9 +158,10 @@ class Build:
                 row, count, lost = replace(row, reason=error.reason), None, []
                 self.untold.append(row.url)
                 self.watch(Notice(f"{row.url}: its facts are missing: {error.reason}: {error}"))
-        writers["origins"].write([origin_row(row, visit, holding, count)])
+        writers["origins"].write([self._origin_row(row, visit, holding, count)])
         writers["refs"].write(ref_rows(visit))
         writers["unreachable"].write(lost_row(visit.url, oid) for oid in lost)
+        writers["not_held"].write(not_held_rows(visit))
 
     def _tell(
         self,
@@ -179,6 +193,27 @@ class Build:
         if len(self._counted) >= COUNTS_AT_ONCE:
             self._keep_counts()
         return count, lost
+
+    def _origin_row(
+        self, row: OriginRow, visit: Visit | None, holding: Holding | None, commits: int | None
+    ) -> Row:
+        """A row of ``origins``; an origin never visited has its reason and little else."""
+        host = str(urlsplit(row.url).hostname)
+        return {
+            "origin_key": row.key,
+            "url": row.url,
+            "kind": self.hosts.get(host, host),
+            "head": visit.head if visit else None,
+            "head_ref": visit.head_ref if visit else None,
+            "visit_sha256": row.visit,
+            "swhid_snapshot": visit.swhid if visit else None,
+            "filter": visit.filter if visit else None,
+            "complete": visit.is_complete if visit else None,
+            "commits": commits,
+            "bytes": holding.pack_bytes if holding else None,
+            "reason": row.reason,
+            "observed_at": _instant(row.observed_at),
+        }
 
     def _keep_counts(self) -> None:
         with self.ledger.transaction():
@@ -217,6 +252,9 @@ def package_row(row: PackageRow, package: Package) -> Row:
         "downloads_30d": package.downloads_30d,
         "downloads_all": package.downloads_all,
         "likes": package.likes,
+        "load_targets": [asdict(target) for target in package.load_targets],
+        "entry_points": list(package.entry_points),
+        "dependencies": list(package.dependencies),
         "parameters": package.parameters,
         "used_bytes": package.used_bytes,
         "created_at": package.created_at,
@@ -229,24 +267,21 @@ def package_row(row: PackageRow, package: Package) -> Row:
     }
 
 
-def origin_row(
-    row: OriginRow, visit: Visit | None, holding: Holding | None, commits: int | None
-) -> Row:
-    """A row of ``origins``; an origin never visited has its reason and little else."""
+def asset_row(row: PackageRow, asset: Asset, found: AssetRow) -> Row:
+    """A row of ``assets``: a file as its package names it, and what became of it."""
     return {
-        "origin_key": row.key,
-        "url": row.url,
-        "kind": row.hub,
-        "head": visit.head if visit else None,
-        "head_ref": visit.head_ref if visit else None,
-        "visit_sha256": row.visit,
-        "swhid_snapshot": visit.swhid if visit else None,
-        "filter": visit.filter if visit else None,
-        "complete": visit.is_complete if visit else None,
-        "commits": commits,
-        "bytes": holding.pack_bytes if holding else None,
-        "reason": row.reason,
-        "observed_at": _instant(row.observed_at),
+        "package_key": package_key(row.hub, row.package_id),
+        "hub": row.hub,
+        "package_id": row.package_id,
+        "url": asset.url,
+        "place": asset.place,
+        "path": asset.path,
+        "sha256_prefix": asset.sha256_prefix,
+        "sha256": found.sha256,
+        "size": found.size,
+        "held": found.sha256 is not None,
+        "reason": asset.reason or found.reason,
+        "observed_at": _instant(found.observed_at),
     }
 
 
@@ -267,6 +302,13 @@ def ref_rows(visit: Visit) -> Iterator[Row]:
 def lost_row(url: str, oid: str) -> Row:
     """A row of ``unreachable``."""
     return {"origin_key": origin_key(url), "origin": url, "oid": oid}
+
+
+def not_held_rows(visit: Visit) -> Iterator[Row]:
+    """The rows of ``not_held`` of a visit."""
+    key = origin_key(visit.url)
+    for blob in visit.not_held:
+        yield {"origin_key": key, "origin": visit.url, "oid": blob.oid, "reason": blob.reason}
 
 
 def _depth(row: PackageRow) -> str:

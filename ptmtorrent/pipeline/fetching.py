@@ -16,11 +16,13 @@ from ptmtorrent.model.events import Watcher, WorkFound
 from ptmtorrent.model.package import Answer, AnswerKind
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import (
+    AssetTask,
     Depth,
     Done,
     Moved,
     ObjectTask,
     OriginTask,
+    Received,
     Skipped,
     Visited,
 )
@@ -32,6 +34,7 @@ from ptmtorrent.store.base import BlobStore
 
 VisitOrigin = Callable[[OriginTask], Awaitable[Visited | Moved]]
 FetchObject = Callable[[ObjectTask], Awaitable[int]]
+FetchAsset = Callable[[AssetTask], Awaitable[Received]]
 
 
 @dataclass(slots=True)
@@ -61,7 +64,11 @@ class ByteBudget:
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """The handlers of one snapshot's fetch pass."""
+    """The handlers of one snapshot's fetch pass.
+
+    Attributes:
+        late: origins whose objects are planned last, for others must bring them.
+    """
 
     snapshot_id: str
     number: int
@@ -73,6 +80,8 @@ class Fetching:
     watch: Watcher
     visit_origin: VisitOrigin
     fetch_object: FetchObject
+    fetch_asset: FetchAsset
+    late: frozenset[str] = frozenset()
 
     async def ask(self, item: Item) -> Found:
         """Ask a hub for a package that its listing did not show."""
@@ -86,6 +95,13 @@ class Fetching:
 
     async def visit(self, item: Item) -> Found:
         """Visit an origin."""
+        return await self._visit(item, is_shelf=False)
+
+    async def visit_shelf(self, item: Item) -> Found:
+        """Visit an origin that a hub's listing is read from."""
+        return await self._visit(item, is_shelf=True)
+
+    async def _visit(self, item: Item, *, is_shelf: bool) -> Found:
         plan = await self.recorder.ask(lambda ledger: ledger.work.origin_plan(item, self.number))
         self.budget.reserve(0)
         task = self._task(plan)
@@ -97,7 +113,7 @@ class Fetching:
             self.watch(WorkFound(1))
             line = self._line(Kind.MOVED, item, origin=item.key, to=result.to)
             return Found(Done(result), [line])
-        return self._visited(item, plan, task, result)
+        return self._visited(item, plan, task, result, is_shelf=is_shelf)
 
     async def fetch(self, item: Item) -> Found:
         """Fetch one object."""
@@ -112,6 +128,15 @@ class Fetching:
             received = await self._within_budget(task)
         held = [(task.sha256, self.store.size(task.sha256))]
         return Found(changes=[lambda ledger: ledger.roots.hold(held)], bytes=received)
+
+    async def asset(self, item: Item) -> Found:
+        """Fetch one asset, whose size nobody announced."""
+        prefix = await self.recorder.ask(lambda ledger: ledger.work.asset_prefix(item.key))
+        self.budget.reserve(0)
+        got = await self.fetch_asset(AssetTask(item.key, prefix))
+        self.budget.used += got.size
+        line = self._line(Kind.ASSET, item, url=item.key, sha256=got.sha256, size=got.size)
+        return Found(Done(got), [line], bytes=got.size)
 
     async def _within_budget(self, task: ObjectTask) -> int:
         self.budget.reserve(task.size)
@@ -145,7 +170,9 @@ class Fetching:
             fingerprint=plan.fingerprint,
         )
 
-    def _visited(self, item: Item, plan: OriginPlan, task: OriginTask, found: Visited) -> Found:
+    def _visited(
+        self, item: Item, plan: OriginPlan, task: OriginTask, found: Visited, *, is_shelf: bool
+    ) -> Found:
         received = found.holding.pack_bytes
         if task.base is not None and set(task.base.packs) <= set(found.holding.packs):
             received -= task.base.pack_bytes
@@ -158,10 +185,11 @@ class Fetching:
             holding=self.store.put(found.holding.to_bytes()),
             fingerprint=plan.fingerprint,
             depth=int(self.depth),
+            **({"shelf": True} if is_shelf else {}),
         )
         changes: list[Change] = [self._find_held(found.holding)]
-        if self.depth >= Depth.FULL:
-            changes.append(self._plan_objects(item.key))
+        if self.depth >= Depth.FULL and item.key not in self.late:
+            changes.append(self._plan_objects(item))
         return Found(Done(found), [line], changes, bytes=received)
 
     def _find_held(self, holding: Holding) -> Change:
@@ -170,9 +198,10 @@ class Fetching:
         held = [(name, self.store.size(name)) for name in wanted if self.store.has(name)]
         return lambda ledger: ledger.roots.hold(held)
 
-    def _plan_objects(self, origin: str) -> Change:
+    def _plan_objects(self, item: Item) -> Change:
         def plan(ledger: Ledger) -> None:
-            self.watch(WorkFound(ledger.work.plan_objects(self.number, origin=origin)))
+            planned = ledger.work.plan_objects_of(self.number, item.hub, item.key)
+            self.watch(WorkFound(planned))
 
         return plan
 

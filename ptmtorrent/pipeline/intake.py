@@ -12,7 +12,7 @@ from typing import Any
 
 from ptmtorrent.errors import IntegrityError
 from ptmtorrent.ledger.ledger import Ledger
-from ptmtorrent.ledger.roots import PageLine, Verdict, VisitLine
+from ptmtorrent.ledger.roots import AssetLine, ListingLine, PageLine, Verdict, VisitLine
 from ptmtorrent.model.clock import rfc3339
 from ptmtorrent.model.package import Package, ParsedPage
 from ptmtorrent.model.visit import Holding, Visit
@@ -78,9 +78,12 @@ class Intake:
             case Kind.LISTING:
                 names = ("hub", "outcome", "reason", "scope")
                 number = self.number(payload["snapshot"])
-                self._ledger.roots.listing(number, *(payload[name] for name in names))
+                said = {name: payload[name] for name in names}
+                self._ledger.roots.listing(ListingLine(snapshot=number, at=at, **said))
             case Kind.VISIT:
                 self._ledger.roots.visit(self._visit(entry))
+            case Kind.ASSET:
+                self._ledger.roots.asset(self._asset(entry))
             case Kind.MOVED:
                 number = self.number(payload["snapshot"])
                 self._ledger.roots.moved(number, payload["hub"], payload["origin"], payload["to"])
@@ -106,6 +109,7 @@ class Intake:
             unparsed=len(parsed.unparsed),
             is_answer=entry.kind == Kind.RECORD,
             scope=payload.get("scope", "{}"),
+            drift=parsed.drift,
         )
 
     def _visit(self, entry: Entry) -> VisitLine:
@@ -120,6 +124,18 @@ class Intake:
             holding_sha256=payload["holding"],
             fingerprint=payload["fingerprint"],
             depth=payload["depth"],
+            is_shelf=payload.get("shelf", False),
+        )
+
+    def _asset(self, entry: Entry) -> AssetLine:
+        payload = entry.payload
+        return AssetLine(
+            snapshot=self.number(payload["snapshot"]),
+            hub=payload["hub"],
+            at=rfc3339(entry.at),
+            url=payload["url"],
+            sha256=payload["sha256"],
+            size=payload["size"],
         )
 
     def _verdict(self, payload: Mapping[str, Any]) -> Verdict:

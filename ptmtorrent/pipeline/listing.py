@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from ptmtorrent.errors import CorruptError, FailError, ItemError, SkipError
+from ptmtorrent.errors import CorruptError, FailError, ItemError, SkipError, SkipReason
 from ptmtorrent.hubs.base import Hub
 from ptmtorrent.ledger.rows import Listing
 from ptmtorrent.model.clock import Clock
@@ -31,7 +31,8 @@ class Lister:
 
     A page and its next cursor are durable together, so a killed listing goes on where it was. An
     error ends that hub's listing as ``cut`` (or ``unreachable`` when not even one page came); the
-    packages it did not reach stay in the dataset as ``unseen``, and the other hubs go on.
+    packages it did not reach stay in the dataset as ``unseen``, and the other hubs go on. The
+    reason of an ``optional`` hub begins with ``hub_unreachable``.
     """
 
     snapshot_id: str
@@ -42,6 +43,7 @@ class Lister:
     clock: Clock
     watch: Watcher
     tool: str
+    optional: frozenset[str] = frozenset()
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def list_hub(self, hub: str, scope: Scope) -> None:
@@ -58,7 +60,8 @@ class Lister:
         try:
             await self._pages(hub, scope, cursor, listed)
         except ItemError as error:
-            reason = f"{_code(error)}: {error}"
+            code = SkipReason.HUB_UNREACHABLE if hub in self.optional else _code(error)
+            reason = f"{code}: {error}"
             state = await self._state(hub)
             outcome = "cut" if state is not None and state.first_page_at else "unreachable"
         await self._end(hub, outcome, reason, scope)

@@ -4,6 +4,7 @@ These files are the one source of the Arrow schemas, of SCHEMA.md and of the com
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,9 +38,7 @@ class DataType:
     python: type
 
 
-_PAPER = pa.struct([("kind", pa.string()), ("id", pa.string())])
-
-DATA_TYPES: Mapping[str, DataType] = {
+_SCALARS: Mapping[str, DataType] = {
     "string": DataType(pa.string(), "VARCHAR", str),
     "int64": DataType(pa.int64(), "BIGINT", int),
     "int32": DataType(pa.int32(), "INTEGER", int),
@@ -48,12 +47,29 @@ DATA_TYPES: Mapping[str, DataType] = {
     "float64": DataType(pa.float64(), "DOUBLE", float),
     "binary": DataType(pa.binary(), "BLOB", bytes),
     "timestamp": DataType(pa.timestamp("us", "UTC"), "TIMESTAMP WITH TIME ZONE", datetime),
-    "list<string>": DataType(pa.list_(pa.string()), "VARCHAR[]", list),
-    "list<struct<kind:string,id:string>>": DataType(
-        pa.list_(_PAPER), "STRUCT(kind VARCHAR, id VARCHAR)[]", list
-    ),
 }
-"""Every type a column may have, by the name the schema files use."""
+_LIST = re.compile(r"list<(.+)>")
+_STRUCT = re.compile(r"struct<(\w+:\w+(?:,\w+:\w+)*)>")
+
+
+def data_type(name: str) -> DataType:
+    """The type that schema files call by a name: a scalar, a struct of scalars, a list of either.
+
+    Names: ``int64``, ``list<string>``, ``list<struct<kind:string,id:string>>``; else KeyError.
+    """
+    if inner := _LIST.fullmatch(name):
+        member = data_type(inner[1])
+        return DataType(pa.list_(member.arrow), f"{member.sql}[]", list)
+    if inner := _STRUCT.fullmatch(name):
+        fields = [(field, _SCALARS[kind]) for field, kind in _pairs(inner[1])]
+        arrow = pa.struct([(field, kind.arrow) for field, kind in fields])
+        sql = ", ".join(f"{field} {kind.sql}" for field, kind in fields)
+        return DataType(arrow, f"STRUCT({sql})", dict)
+    return _SCALARS[name]
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return [(field, kind) for field, _, kind in (part.partition(":") for part in text.split(","))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,7 @@ class Column:
     """A column and everything one may ask about it.
 
     Attributes:
-        type: a key of ``DATA_TYPES``.
+        type: a name that ``data_type`` knows.
         sentence: what the value is.
         unit: its unit, or the empty string.
         null: when the value is NULL; ``never`` where it may not be.
@@ -81,7 +97,7 @@ class Column:
     @property
     def data_type(self) -> DataType:
         """Its type in Arrow, SQL and Python."""
-        return DATA_TYPES[self.type]
+        return data_type(self.type)
 
     @property
     def description(self) -> str:

@@ -1,15 +1,19 @@
 """The suite that every hub adapter passes. A hub joins by a short class with a ``world`` fixture.
 
 ``world`` is a served ``HubWorld``: the adapter, and what a perfect listing of that hub would hold.
+A hub that can be asked for one package passes ``AskedHubContract`` too.
 """
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from ptmtorrent.errors import FailError, SkipError
 from ptmtorrent.hubs.base import Hub, HubKind
-from ptmtorrent.model.package import AnswerKind, ListedPage, Package, Scope
+from ptmtorrent.model.package import AnswerKind, Change, ListedPage, Package, Scope
 from ptmtorrent.sandbox.serve import Sandbox
 
 
@@ -19,18 +23,28 @@ class HubWorld:
 
     Attributes:
         listed: package id -> name of every package a listing shows.
-        former: (former name, package id) of a package that was renamed.
-        missing: a name the hub does not have.
+        unparsed: how many of its records are none.
         route: the sandbox's name for the requests of a listing.
+        change: gives a page's body with each record changed by a function of the record.
+        former: (former name, package id) of a package that was renamed, where the hub tells.
     """
 
     kind: HubKind
     hub: Hub
     box: Sandbox
     listed: dict[str, str]
-    former: tuple[str, str]
-    missing: str
     route: str
+    change: Callable[[bytes, Callable[[dict[str, Any]], None]], bytes]
+    unparsed: int = 0
+    former: tuple[str, str] = ("", "")
+
+
+def change_json(body: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """For pages that are a JSON list of records; what is no record stays as it is."""
+    records = json.loads(body)
+    for record in filter(lambda one: isinstance(one, dict), records):
+        change(record)
+    return json.dumps(records).encode()
 
 
 async def walk(world: HubWorld, scope: Scope = Scope()) -> list[ListedPage]:  # noqa: B008
@@ -52,8 +66,47 @@ class HubContract:
     async def test_a_listing_shows_every_package_once_under_its_id_and_name(self, world):
         found = packages_of(world, await walk(world))
         assert {p.package_id: p.name for p in found} == world.listed
-        assert len(found) == len(world.listed)
         assert {p.hub for p in found} == {world.kind.id}
+
+    async def test_a_record_that_cannot_be_read_is_counted_and_costs_itself_only(self, world):
+        pages = [world.kind.parse(page.body) for page in await walk(world)]
+        assert sum(len(page.unparsed) for page in pages) == world.unparsed
+        assert all(found.reason for page in pages for found in page.unparsed)
+
+    async def test_a_records_index_in_its_page_is_its_own(self, world):
+        for page in await walk(world):
+            parsed = world.kind.parse(page.body)
+            indexes = [index for index, _ in parsed.packages]
+            indexes += [found.index for found in parsed.unparsed]
+            assert len(indexes) == len(set(indexes))
+            assert all(index >= 0 for index in indexes)
+
+    async def test_the_hub_as_it_is_known_shows_no_drift(self, world):
+        for page in await walk(world):
+            assert world.kind.parse(page.body).drift == ()
+
+    async def test_a_field_that_is_gone_is_counted(self, world):
+        field = next(field.name for field in world.kind.shape if field.always)
+        page = (await walk(world))[0]
+        body = world.change(page.body, lambda record: record.pop(field, None))
+        assert (field, Change.GONE) in {(d.field, d.change) for d in world.kind.parse(body).drift}
+
+    async def test_a_field_of_another_type_is_counted(self, world):
+        known = world.kind.shape
+        texts = [f.name for f in known if f.types is str and f.always and "." not in f.name]
+        page = (await walk(world))[0]
+        body = world.change(page.body, lambda record: record.update({texts[-1]: {"a": 1}}))
+        found = {(drift.field, drift.change) for drift in world.kind.parse(body).drift}
+        assert (texts[-1], Change.TYPE) in found
+
+    async def test_a_new_field_is_counted_and_changes_no_package(self, world):
+        page = (await walk(world))[0]
+        body = world.change(page.body, lambda record: record.update(invented=1))
+        before, after = world.kind.parse(page.body), world.kind.parse(body)
+        assert ("invented", Change.NEW) in {(d.field, d.change) for d in after.drift}
+        assert [p.package_id for _, p in after.packages] == [
+            p.package_id for _, p in before.packages
+        ]
 
     async def test_small_pages_show_the_same_packages_as_large_ones(self, world):
         pages = await walk(world, Scope(limit=3))
@@ -83,6 +136,22 @@ class HubContract:
         for body in (b"", b"\xff\xfe", b"null", b"{}", b"[[", page.body[: len(page.body) // 2]):
             world.kind.parse(body)
 
+    async def test_what_the_hub_does_not_have_is_gone(self, world):
+        answer = await world.hub.ask("nobody-nothing", "0" * 24)
+        assert answer.kind is AnswerKind.GONE
+
+    @pytest.mark.parametrize("kind", ["503", "reset", "html", "truncate"])
+    async def test_an_outage_is_never_the_worlds_answer(self, world, kind):
+        world.box.switch(f"{world.route}={kind}:1")
+        with pytest.raises(FailError) as caught:
+            await world.hub.page(world.hub.first_cursor(Scope()))
+        assert caught.value.transient
+        assert not isinstance(caught.value, SkipError)
+
+
+class AskedHubContract(HubContract):
+    """What holds besides for a hub that can be asked for one package."""
+
     async def test_a_listed_package_is_present_when_it_is_asked_for(self, world):
         package_id, name = next(iter(world.listed.items()))
         answer = await world.hub.ask(name, package_id)
@@ -101,15 +170,3 @@ class HubContract:
         name = next(iter(world.listed.values()))
         answer = await world.hub.ask(name, "0" * 24)
         assert answer.kind is AnswerKind.GONE
-
-    async def test_a_package_that_is_not_there_is_gone(self, world):
-        answer = await world.hub.ask(world.missing, "0" * 24)
-        assert answer.kind is AnswerKind.GONE
-
-    @pytest.mark.parametrize("kind", ["503", "reset", "html", "truncate"])
-    async def test_an_outage_is_never_the_worlds_answer(self, world, kind):
-        world.box.switch(f"{world.route}={kind}:1")
-        with pytest.raises(FailError) as caught:
-            await world.hub.page(world.hub.first_cursor(Scope()))
-        assert caught.value.transient
-        assert not isinstance(caught.value, SkipError)

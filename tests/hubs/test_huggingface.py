@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptmtorrent.errors import CorruptError, FailError, SkipError, SkipReason
-from ptmtorrent.hubs import fields
 from ptmtorrent.hubs.huggingface import (
     HuggingFace,
     HuggingFaceForge,
@@ -17,7 +16,8 @@ from ptmtorrent.hubs.huggingface import (
     package_of,
     parse,
 )
-from ptmtorrent.hubs.licenses import spdx
+from ptmtorrent.hubs.reading import fields
+from ptmtorrent.hubs.reading.licenses import spdx
 from ptmtorrent.model.package import PackageStatus, Paper, Scope
 from ptmtorrent.net.access import Access
 from ptmtorrent.net.gate import Gates

@@ -7,13 +7,20 @@ import pytest
 
 from ptmtorrent.errors import IntegrityError, NotFoundError
 from ptmtorrent.ledger.ledger import Ledger
-from ptmtorrent.ledger.roots import PageLine, Verdict, VisitLine
+from ptmtorrent.ledger.roots import ListingLine, PageLine, Verdict, VisitLine
 from ptmtorrent.model.package import Package, PackageStatus
 from ptmtorrent.model.visit import Holding, Ref, Visit, Wanted
 from ptmtorrent.model.work import Stage
 
 AT = "2026-11-21T00:00:00.000000Z"
 HUB = "huggingface"
+
+
+def ended(snapshot):
+    """A listing that came to its end."""
+    return ListingLine(
+        snapshot=snapshot, hub=HUB, at=AT, outcome="complete", reason=None, scope="{}"
+    )
 
 
 def package(number: int, name: str | None = None, downloads: int = 0, sha: str = "a") -> Package:
@@ -181,12 +188,12 @@ def test_packages_a_listing_did_not_show_are_unseen_until_the_hub_says_gone(ledg
     first = begin(ledger)
     with ledger.transaction():
         ledger.roots.page(page(first, package(1), package(2)))
-        ledger.roots.listing(first, HUB, "complete", None, "{}")
+        ledger.roots.listing(ended(first))
         ledger.roots.finish("2026-11-21", "m" * 64, AT)
     second = begin(ledger, "2026-11-22")
     with ledger.transaction():
         ledger.roots.page(page(second, package(1)))
-        ledger.roots.listing(second, HUB, "complete", None, "{}")
+        ledger.roots.listing(ended(second))
         assert ledger.work.plan_asks(second, HUB) == 1
         assert ledger.work.plan_asks(second, HUB) == 0
     assert {p.status for p in ledger.reads.packages(HUB)} == {"listed", PackageStatus.UNSEEN}
@@ -293,7 +300,7 @@ def test_what_a_hub_answers_about_a_missing_package_is_its_status(ledger, reason
     second = begin(ledger, "2026-11-22")
     key = f"{HUB}:{1:024x}"
     with ledger.transaction():
-        ledger.roots.listing(second, HUB, "complete", None, "{}")
+        ledger.roots.listing(ended(second))
         ledger.roots.settle(Verdict(second, HUB, Stage.ASK, key, "skipped", reason))
     assert [p.status for p in ledger.reads.packages(HUB)] == [status]
 

@@ -35,11 +35,12 @@ CLOCK = "2026-11-21T12:00:00Z"
 
 
 class Job:
-    """One root, worked on against one world."""
+    """One root, worked on against one world: of its hubs only one, unless ``hubs`` says all."""
 
-    def __init__(self, root: Path, world: Path) -> None:
+    def __init__(self, root: Path, world: Path, *, all_hubs: bool = False) -> None:
         self.root = root
         self.world = world
+        self.all_hubs = all_hubs
         self.endpoint = ""
         self._open: dict[str | None, Dataset] = {}
 
@@ -48,8 +49,15 @@ class Job:
         """The world, served on ports of its own each time."""
         with sandbox_in_thread(self.world, faults=faults, **settings) as box:
             self.endpoint = box.endpoints["huggingface"]
-            self.config = box.config
+            self.config = box.config if self.all_hubs else self._config_of_one(box.config)
             yield box
+
+    def _config_of_one(self, config: Path) -> Path:
+        """Settings with every hub switched off but Hugging Face."""
+        head, mark, rest = config.read_text().partition("[hubs.modelhub]")
+        alone = self.world / "one-hub.toml"
+        alone.write_text(head + mark + rest.replace("enabled = true", "enabled = false"))
+        return alone
 
     def run(self, *words: str) -> int:
         """A command as a user gives it; its exit code."""

@@ -33,6 +33,7 @@ async def test_a_refusal_by_git_means_what_the_listing_says_of_the_package(place
             watch=lambda event: None,
             visit_origin=visit_origin,
             fetch_object=None,
+            fetch_asset=None,
         )
         with pytest.raises(SkipError) as caught:
             await fetching.visit(item)

@@ -33,8 +33,9 @@ def package(name, package_id, origin, **more):
         "raw_index": 0,
         "observed_at": AT,
     }
-    lists = dict.fromkeys(("former_names", "languages", "tags", "datasets", "papers"), ())
-    return {**row, **lists, **more}
+    said = ("former_names", "languages", "tags", "datasets", "papers")
+    read = ("load_targets", "entry_points", "dependencies")
+    return {**row, **dict.fromkeys((*said, *read), ()), **more}
 
 
 def origin(url, head):

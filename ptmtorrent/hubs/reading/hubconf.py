@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ptmtorrent.hubs.pysource import LONGEST, Link, Module, Name, Table, Unit, read_source
+from ptmtorrent.hubs.reading.pysource import LONGEST, Link, Module, Name, Table, Unit, read_source
 
 MOST_READS = 300
 """Files asked for; most are not there."""

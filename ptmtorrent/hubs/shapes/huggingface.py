@@ -10,7 +10,7 @@ What authors write (``cardData``, ``config``) or their files say (``gguf``) is o
 Source: hub-docs (api), huggingface_hub 2.x (``ModelInfo``), and recorded answers of 2026.
 """
 
-from ptmtorrent.hubs.shape import Field, Shape
+from ptmtorrent.hubs.reading.shape import Field, Shape
 
 SHAPE: Shape = (
     Field("_id", str, "packages.package_id", always=True),

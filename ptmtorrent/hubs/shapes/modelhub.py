@@ -6,7 +6,7 @@ files have more keys, and one is misspelt in some. An input has the name its aut
 Source: the registry and the repositories as of 2022-10, when the last commits were made.
 """
 
-from ptmtorrent.hubs.shape import Field, Shape
+from ptmtorrent.hubs.reading.shape import Field, Shape
 
 SHAPE: Shape = (
     Field("backend", list, "packages.framework", always=True),

@@ -3,7 +3,7 @@
 Source: onnx/models as of 2025-06; the manifest's history; the statistics of all 2,190 models.
 """
 
-from ptmtorrent.hubs.shape import Field, Shape
+from ptmtorrent.hubs.reading.shape import Field, Shape
 
 _NUMBER = (int, float)
 
@@ -23,7 +23,7 @@ SHAPE: Shape = (
     Field("metadata.io_ports.outputs.shape", list),
     Field("metadata.io_ports.outputs.type", str),
     Field("metadata.model_bytes", int, always=True),
-    Field("metadata.model_sha", str, "packages.twin", always=True),
+    Field("metadata.model_sha", str, None, always=True),
     Field("metadata.model_with_data_bytes", int),
     Field("metadata.model_with_data_path", str),
     Field("metadata.model_with_data_sha", str),
@@ -50,12 +50,12 @@ TURNKEY_SHAPE: Shape = (
     Field("builds.x86_ort.runtime", str),
     Field("builtin_model_script", str, always=True),
     Field("class", str, "packages.architecture", always=True),
-    Field("hash", str, "packages.twin", always=True),
-    Field("model_name", str, "packages.twin", always=True),
+    Field("hash", str, None, always=True),
+    Field("model_name", str, None, always=True),
     Field("onnx_input_dimensions", dict, always=True, open=True),
     Field("onnx_model_information", dict, always=True),
     Field("onnx_model_information.ir_version", int, always=True),
-    Field("onnx_model_information.opset", int, "packages.twin", always=True),
+    Field("onnx_model_information.opset", int, None, always=True),
     Field("onnx_model_information.size on disk (KiB)", _NUMBER),
     Field("onnx_ops_counter", dict, always=True, open=True),
     Field("parameters", int, "packages.parameters", always=True),
