@@ -116,6 +116,7 @@ class FailError(ItemError):
     Attributes:
         reason: the reason code of the outcome when it stays so.
         transient: whether asking again may help.
+        was_retried: whether whoever asked has asked again already, as often as is decent.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class FailError(ItemError):
         super().__init__(message, url=url, status=status)
         self.reason = reason
         self.transient = transient
+        self.was_retried = False
 
 
 class NetworkError(FailError):

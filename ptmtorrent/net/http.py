@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import tenacity
 
-from ptmtorrent.errors import CorruptError, ItemError, NetworkError, RefusedError
+from ptmtorrent.errors import CorruptError, FailError, ItemError, NetworkError, RefusedError
 from ptmtorrent.model.events import Watcher
 from ptmtorrent.net.access import Access
 from ptmtorrent.net.answer import Counts, Response, Stream
@@ -209,7 +209,11 @@ class Transport:
         async def once() -> T:
             return await attempt()
 
-        return await crank(once)
+        try:
+            return await crank(once)
+        except FailError as error:
+            error.was_retried = True
+            raise
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:

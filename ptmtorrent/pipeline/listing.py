@@ -93,7 +93,7 @@ class Lister:
             try:
                 return await self._attempt(hub, cursor)
             except FailError as error:
-                if wait is None or not error.transient or error.status is not None:
+                if wait is None or not error.transient or error.was_retried:
                     raise
                 await self.pause(wait)
         raise AssertionError

@@ -1,0 +1,234 @@
+"""All five hubs, against the truth of their world."""
+
+import json
+import shutil
+
+import pytest
+from job import Job
+
+from ptmtorrent.sandbox.generate import generate
+from ptmtorrent.sandbox.move import move
+
+GITHUB = "https://github.com"
+FOUR = ("modelhub", "modelzoo", "onnxmodelzoo", "pytorchhub")
+ZOO = f"{GITHUB}/norrland-zoo/models"
+
+
+@pytest.fixture(scope="module")
+def truth(five):
+    return json.loads((five.world / "truth.json").read_text())
+
+
+@pytest.mark.parametrize("hub", FOUR)
+def test_the_packages_are_those_of_the_world(five, truth, hub):
+    packages = truth["hubs"][hub]["packages"]
+    wanted = {
+        (one["id"], one["name"], one["repository"] and f"{GITHUB}/{one['repository']}")
+        for one in packages
+    }
+    found = five.rows(f"SELECT package_id, name, origin FROM packages WHERE hub = '{hub}'")
+    served = {
+        (id_, name, origin if (id_, name, origin) in wanted else None)
+        for id_, name, origin in found
+    }
+    assert served == wanted
+    assert len(found) == len(packages)
+
+
+def test_hubs_tell_what_was_listed_and_what_was_unreadable(five, truth):
+    wanted = [
+        (hub, len(known["packages"]), known["unparsed"], "complete", [])
+        for hub, known in sorted(truth["hubs"].items())
+    ]
+    told = "SELECT hub, listed, unparsed, outcome, drift FROM hubs ORDER BY hub"
+    assert five.rows(told) == wanted
+
+
+def test_repositories_at_github_are_held_whole_shelves_among_them(five, truth):
+    named = {one["repository"] for hub in FOUR for one in truth["hubs"][hub]["packages"]} | {
+        truth["hubs"][hub]["shelf"] for hub in FOUR
+    }
+    known = [one for one in truth["repositories"] if one["forge"] == "github"]
+    wanted = {
+        (f"{GITHUB}/{one['name']}", one["commit_count"], one["head"])
+        for one in known
+        if one["name"] in named
+    }
+    told = "SELECT url, commits, head FROM origins WHERE kind = 'github' AND visit_sha256 NOT NULL"
+    assert set(five.rows(told)) == wanted
+    assert len(wanted) > 10
+
+
+def test_files_at_github_have_the_bytes_of_the_world(five, truth):
+    wanted = {
+        (f"{GITHUB}/{one['name']}", file["path"], file["sha256"])
+        for one in truth["repositories"]
+        if one["forge"] == "github"
+        for file in one["files"]
+    }
+    told = "SELECT origin, path, sha256 FROM files WHERE starts_with(origin, 'https://github.com')"
+    found = set(five.rows(told))
+    assert found <= wanted
+    assert {origin for origin, _, _ in found} >= {ZOO, f"{GITHUB}/waterside-ai/registry"}
+
+
+def test_assets_are_held_or_say_why_not(five, truth):
+    wanted = {
+        (hub, one["url"], one["sha256"], one["size"], one["reason"])
+        for hub in FOUR
+        for one in truth["hubs"][hub]["assets"]
+    }
+    assert set(five.rows("SELECT hub, url, sha256, size, reason FROM assets")) == wanted
+    assert five.rows(
+        "SELECT count(*) FROM assets WHERE held AND sha256 NOT IN (FROM blobs SELECT sha256)"
+    ) == [(0,)]
+
+
+def test_objects_of_the_zoo_come_from_the_other_hub_and_nobody_asks_its_own(five, truth):
+    missing = truth["hubs"]["onnxmodelzoo"]["missing_objects"]
+    told = f"SELECT DISTINCT sha256, reason FROM files WHERE origin = '{ZOO}' AND lfs AND NOT held"
+    assert five.rows(told) == [(oid, "missing_at_origin") for oid in missing]
+    [(held,)] = five.rows(f"SELECT count(*) FROM files WHERE origin = '{ZOO}' AND lfs AND held")
+    assert held > 10
+    lines = (five.root.parent / "requests.jsonl").read_text().splitlines()
+    paths = [json.loads(line)["path"] for line in lines]
+    assert not [path for path in paths if "/info/lfs" in path and "norrland-zoo/models" in path]
+
+
+def test_packages_that_share_a_repository_share_one_fetch(five):
+    lines = (five.root.parent / "requests.jsonl").read_text().splitlines()
+    requests = [json.loads(line) for line in lines]
+    for name in ("wader-hub/vision", "tidal-lab/eddy", "norrland-zoo/models"):
+        looks = [
+            r for r in requests if r["path"].startswith(f"/{name}") and "info/refs" in r["path"]
+        ]
+        assert len(looks) <= 2, name  # one of ours, and git's own
+
+
+def test_cards_tell_what_to_load_and_code_what_it_offers(five):
+    told = "SELECT load_targets, entry_points, dependencies FROM packages WHERE name = '{}'"
+    [(targets, offered, needed)] = five.rows(told.format("wader_vision_godwit"))
+    assert {"repository": "wader-hub/vision", "ref": "v0.2.0", "entry_point": "godwit"} in targets
+    assert "godwit" in offered
+    assert needed
+
+
+def test_weights_that_are_not_what_their_name_promises_are_not_kept(of_five):
+    with of_five.served("weights=corrupt:#1"):
+        assert of_five.snapshot("--only", "pytorchhub") == 3
+        [(url, held)] = of_five.rows("SELECT url, held FROM assets WHERE reason = 'corrupt'")
+        assert not held
+        assert of_five.snapshot("--only", "pytorchhub", "--retry-failed") == 0
+        assert of_five.rows(f"SELECT held, reason FROM assets WHERE url = '{url}'") == [
+            (True, None)
+        ]
+
+
+def test_only_names_of_a_hub_that_lists_by_files(of_five):
+    with of_five.served():
+        assert of_five.snapshot("--depth", "listing", "--only", "onnxmodelzoo:Heron@*") == 0
+    told = "SELECT name, status, depth FROM packages ORDER BY name"
+    assert of_five.rows(told) == [
+        ("Heron@12", "listed", "history"),
+        ("Heron@7", "listed", "history"),
+    ]
+    assert of_five.rows("SELECT outcome FROM hubs WHERE hub = 'onnxmodelzoo'") == [("limited",)]
+
+
+def test_two_hubs_away_cost_themselves_and_hubs_says_since_when(of_five):
+    with of_five.served("list=reset:1", "modelzoo=reset:1"):
+        text = of_five.config.read_text()
+        of_five.config.write_text(
+            text.replace("[hubs.modelzoo]", "[hubs.modelzoo]\noptional = false")
+        )
+        code, out, err = of_five.end("snapshot", "--json")
+    assert code == 5
+    figures = json.loads(out.splitlines()[-1])["hubs"]
+    assert [hub for hub in figures if figures[hub]["packages"]] == [
+        "modelhub",
+        "onnxmodelzoo",
+        "pytorchhub",
+    ]
+    told = "SELECT hub, outcome, unreachable_since IS NULL FROM hubs ORDER BY hub"
+    assert of_five.rows(told) == [
+        ("huggingface", "unreachable", False),
+        ("modelhub", "complete", True),
+        ("modelzoo", "unreachable", False),
+        ("onnxmodelzoo", "complete", True),
+        ("pytorchhub", "complete", True),
+    ]
+    assert "huggingface: not reached since 2026-11-21T12:00:00" in err
+    assert "run the same command again" in err
+
+
+def test_the_optional_hub_away_alone_fails_nothing(of_five):
+    with of_five.served("modelzoo=reset:1"):
+        code, out, err = of_five.end("snapshot", "--json", "--depth", "listing")
+        assert code == 0
+        summary = json.loads(out.splitlines()[-1])
+        assert summary["reasons"]["hub_unreachable"] == 1
+        assert summary["hubs"]["modelzoo"]["skipped"] == 1
+        [(reason,)] = of_five.rows("SELECT reason FROM hubs WHERE hub = 'modelzoo'")
+        assert reason.startswith("hub_unreachable: ")
+        assert "optional" in err
+        assert of_five.snapshot() == 0
+    assert of_five.rows("SELECT count(DISTINCT snapshot) FROM packages") == [(1,)]
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory, five_world):
+    """Two snapshots, with the first move of the world between them."""
+    place = tmp_path_factory.mktemp("moved")
+    shutil.copytree(five_world, place / "world")
+    job = Job(place / "root", place / "world", all_hubs=True)
+    with job.served():
+        assert job.snapshot("--as-of", "2026-11-21") == 0
+    move(job.world)
+    with job.served():
+        assert job.snapshot("--as-of", "2026-11-22") == 0
+    yield job
+    job.close()
+
+
+def test_a_rename_is_found_by_equal_bytes_or_an_equal_link(moved):
+    renamed = "former_names <> [] AND hub <> 'huggingface'"
+    told = f"SELECT hub, name, former_names FROM packages WHERE {renamed} ORDER BY hub"
+    assert moved.rows(told) == [
+        ("modelzoo", "eddy-pytorch-2", ["eddy-pytorch"]),
+        ("pytorchhub", "tidal-lab_ground-swell", ["tidal-lab_swell"]),
+    ]
+
+
+def test_what_a_complete_listing_does_not_show_is_gone(moved):
+    told = (
+        "SELECT hub, name FROM packages WHERE status = 'gone' AND hub <> 'huggingface' ORDER BY hub"
+    )
+    assert moved.rows(told) == [
+        ("modelhub", "sedge-class"),
+        ("modelzoo", "eddy-pytorch"),
+        ("pytorchhub", "tidal-lab_swell"),
+    ]
+    new = "SELECT name FROM packages WHERE first_seen = '2026-11-22' AND hub = 'onnxmodelzoo'"
+    assert moved.rows(new) == [("Ruff@13",)]
+
+
+def test_unchanged_repositories_cost_one_request_and_assets_none(moved):
+    paths = [one["path"] for one in moved.requests()]
+    vision = [path for path in paths if path.startswith("/wader-hub/vision")]
+    assert len(vision) == 1
+    assert not [
+        path
+        for path in paths
+        if "/releases/download/" in path and "ebb-detect" in path and "weights.pt" in path
+    ]
+
+
+def test_a_world_without_the_other_hubs_is_refused_by_nobody(tmp_path):
+    job = Job(tmp_path / "root", tmp_path / "world", all_hubs=True)
+    generate(job.world, packages=2, one_hub=True)
+    with job.served():
+        assert job.snapshot() == 5
+    outcomes = dict(job.rows("SELECT hub, outcome FROM hubs"))
+    assert outcomes["huggingface"] == "complete"
+    assert outcomes["pytorchhub"] == "unreachable"
+    job.close()
