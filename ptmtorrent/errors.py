@@ -141,6 +141,18 @@ class NetworkError(FailError):
         super().__init__(message, FailReason.NETWORK, url=url, status=status, transient=True)
 
 
+class UnansweringError(NetworkError):
+    """The host has not answered for a while, so it was not even asked.
+
+    Attributes:
+        wait_s: seconds until it is asked again.
+    """
+
+    def __init__(self, message: str, *, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
 class RefusedError(FailError):
     """The server said: not now (429, 503 with Retry-After, a rate limit in words).
 

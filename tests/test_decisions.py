@@ -8,7 +8,14 @@ import pytest
 from ptmtorrent.console.summary import Summary
 from ptmtorrent.console.tally import Tally
 from ptmtorrent.console.words import budget, cell, seconds, size
-from ptmtorrent.errors import CorruptError, NetworkError, RefusedError, SkipError, SkipReason
+from ptmtorrent.errors import (
+    CorruptError,
+    NetworkError,
+    RefusedError,
+    SkipError,
+    SkipReason,
+    UnansweringError,
+)
 from ptmtorrent.ledger.rows import ItemCount, Listing, Snapshot
 from ptmtorrent.model.events import BytesReceived, ItemFinished, PassStarted
 from ptmtorrent.model.text import clean, display
@@ -52,6 +59,9 @@ def test_a_wait_that_the_server_names_is_kept_and_jitter_stays_below_its_cap():
     outcome = outcome_of(error, 1, 0.0, random.Random(1))
     assert isinstance(outcome, Postponed)
     assert outcome.not_before >= datetime.fromtimestamp(77, UTC)
+    silent = outcome_of(UnansweringError("x", wait_s=77.0), 1, 0.0, random.Random(1))
+    assert isinstance(silent, Postponed)
+    assert silent.not_before >= datetime.fromtimestamp(77, UTC)
     waits = []
     for seed in range(200):
         outcome = outcome_of(NetworkError("x"), MAX_ATTEMPTS - 1, 0.0, random.Random(seed))

@@ -51,7 +51,8 @@ def figures_of(summary: Summary) -> Iterator[tuple[str, str]]:
 def advice(summary: Summary) -> Iterator[str]:
     """What did not go well, and what to do."""
     for listing in summary.unreached:
-        yield f"{listing.hub}: not reached since {listing.unreachable_since}: {listing.reason}"
+        since = (listing.unreachable_since or "")[:16].replace("T", " ")
+        yield f"{listing.hub}: not reached since {since} UTC: {listing.reason}"
     if summary.unreached:
         yield "everything received so far is kept; run the same command again later to go on"
         yield "`ptmtorrent doctor` shows what is wrong from here; `make demo` needs no network"

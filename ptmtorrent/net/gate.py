@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ptmtorrent.errors import NetworkError, RefusedError
+from ptmtorrent.errors import RefusedError, UnansweringError
 from ptmtorrent.model.events import BudgetChanged, Watcher
 from ptmtorrent.net.clock import Clock
 from ptmtorrent.policy.pacing import MOST_RPS, Budget, State
@@ -38,11 +38,13 @@ class GateLimits:
         concurrency: requests under way at one host, bodies included.
         most_rps: the fastest a host without advertised limits is asked.
         patience_s: a gate closed for longer raises instead of waiting.
+        outage_patience_s: the same for a host that does not answer.
     """
 
     concurrency: int = 8
     most_rps: float = MOST_RPS
     patience_s: float = 600.0
+    outage_patience_s: float = 45.0
 
 
 def bucket_of(url: str) -> str:
@@ -131,7 +133,7 @@ class Gates:
 
         Raises:
             RefusedError: the gate is closed for longer than we are patient.
-            NetworkError: the same, because the host does not answer.
+            UnansweringError: the same, because the host does not answer.
         """
         gate, places = self._gate(key), self._places(key.host)
         await self._enter(gate, places, cost)
@@ -198,11 +200,12 @@ class Gates:
             await self.clock.sleep(wait)
 
     def _check_patience(self, gate: Gate, wait: float) -> None:
-        if wait <= self._limits.patience_s:
+        limits, host = self._limits, gate.key.host
+        if gate.budget.is_outage and wait > limits.outage_patience_s:
+            raise UnansweringError(f"{host} has not answered for a while", wait_s=wait)
+        if wait <= limits.patience_s:
             return
-        if gate.budget.is_outage:
-            raise NetworkError(f"{gate.key.host} has not answered for a while")
-        raise RefusedError(f"{gate.key.host} allows nothing for {wait:.0f} s", wait_s=wait)
+        raise RefusedError(f"{host} allows nothing for {wait:.0f} s", wait_s=wait)
 
     def _gate(self, key: GateKey) -> Gate:
         key = self._renamed.get(key, key)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ptmtorrent.errors import FailError, ItemError, RefusedError
+from ptmtorrent.errors import FailError, ItemError, RefusedError, UnansweringError
 
 Random = Callable[[], float]
 """Gives a number from 0 (included) to 1 (excluded)."""
@@ -29,6 +29,8 @@ class RetryPolicy:
 def may_retry(error: BaseException | None, attempt: int, policy: RetryPolicy) -> bool:
     """Whether a failed ``attempt`` (counted from 1) may be followed by another."""
     if attempt >= policy.attempts or not isinstance(error, FailError) or not error.transient:
+        return False
+    if isinstance(error, UnansweringError):
         return False
     wait_s = error.wait_s if isinstance(error, RefusedError) else None
     return wait_s is None or wait_s <= policy.patience_s

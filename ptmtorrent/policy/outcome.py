@@ -3,7 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from ptmtorrent.errors import FailError, ItemError, RefusedError, SkipError
+from ptmtorrent.errors import FailError, ItemError, RefusedError, SkipError, UnansweringError
 from ptmtorrent.model.work import Failed, Outcome, Postponed, Skipped
 
 MAX_ATTEMPTS = 4
@@ -19,8 +19,9 @@ CAP_S = 120.0
 def outcome_of(error: ItemError, attempt: int, now: float, rng: random.Random) -> Outcome:
     """The outcome of an attempt that ended in ``error``.
 
-    A skip is the world's answer. A refusal waits as long as the server said. What may pass is
-    tried again after full-jitter exponential backoff; everything else has failed.
+    A skip is the world's answer. A refusal waits as long as the server said, and a host that does
+    not answer is left alone until it is asked again. What may pass is tried again after full-jitter
+    exponential backoff; everything else has failed.
 
     Args:
         error: what happened.
@@ -35,6 +36,6 @@ def outcome_of(error: ItemError, attempt: int, now: float, rng: random.Random) -
     if not error.transient or attempt >= last:
         return Failed(error.reason)
     wait = rng.uniform(0, min(CAP_S, BASE_S * 2**attempt))
-    if isinstance(error, RefusedError) and error.wait_s is not None:
+    if isinstance(error, RefusedError | UnansweringError) and error.wait_s is not None:
         wait = max(wait, error.wait_s)
     return Postponed(datetime.fromtimestamp(now, UTC) + timedelta(seconds=wait), error.reason)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from loopback import VirtualTime
 
-from ptmtorrent.errors import NetworkError, RefusedError
+from ptmtorrent.errors import RefusedError, UnansweringError
 from ptmtorrent.model.events import BudgetChanged
 from ptmtorrent.net.gate import GateKey, GateLimits, Gates, bucket_of
 from ptmtorrent.policy.ratelimit import Advice
@@ -123,12 +123,13 @@ async def test_a_closed_bucket_leaves_the_others_of_its_host_open() -> None:
 
 async def test_a_host_that_stays_silent_fails_fast_in_the_end() -> None:
     time = VirtualTime()
-    gates = Gates(time.clock(), GateLimits(patience_s=600))
-    with pytest.raises(NetworkError, match="not answered"):
+    gates = Gates(time.clock(), GateLimits(outage_patience_s=45))
+    with pytest.raises(UnansweringError, match="not answered") as caught:
         for _ in range(100):
             async with gates.slot(KEY) as leave:
                 leave.failed()
-    assert 900 < time.time - 1000 < 1200
+    assert time.time - 1000 < 45
+    assert caught.value.wait_s == pytest.approx(60)
 
 
 async def test_advice_for_another_name_goes_to_that_bucket() -> None:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from ptmtorrent.errors import CorruptError, NetworkError, RefusedError, SkipError, SkipReason
+from ptmtorrent.errors import (
+    CorruptError,
+    NetworkError,
+    RefusedError,
+    SkipError,
+    SkipReason,
+    UnansweringError,
+)
 from ptmtorrent.policy.backoff import RetryBudget, RetryPolicy, decide
 
 POLICY = RetryPolicy(attempts=5, base_s=1, cap_s=8, patience_s=600)
@@ -16,6 +23,10 @@ def test_what_asking_again_cannot_help_is_not_asked_again(error: Exception) -> N
 def test_broken_connections_wait_a_random_part_of_a_doubling_time() -> None:
     waits = [decide(NetworkError("x"), attempt, POLICY, lambda: 0.5) for attempt in range(1, 6)]
     assert waits == [0.5, 1.0, 2.0, 4.0, None]
+
+
+def test_a_host_that_does_not_answer_is_not_asked_again_in_place() -> None:
+    assert decide(UnansweringError("x", wait_s=60), 1, POLICY, lambda: 0.5) is None
 
 
 def test_the_cap_holds_for_any_attempt() -> None:
