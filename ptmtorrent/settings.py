@@ -75,6 +75,7 @@ class Settings:
         max_bytes: stop fetching after this many bytes; None for no limit.
         only: ``HUB`` or ``HUB:GLOB`` selections; empty for everything.
         contact: how hubs can reach the operator; goes into the User-Agent.
+        anonymous: use no tokens, wherever there are any.
         hubs: hub id -> setting -> value; each hub declares its own keys.
     """
 
@@ -84,6 +85,7 @@ class Settings:
     max_bytes: int | None = None
     only: tuple[str, ...] = ()
     contact: str = ""
+    anonymous: bool = False
     hubs: HubDefaults = field(default_factory=dict)
     github: GithubSettings = field(default_factory=GithubSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)

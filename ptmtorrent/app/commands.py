@@ -153,11 +153,11 @@ def _snapshot(context: Context, here: Held, options: RunOptions) -> Snapshot:
         return choice.snapshot
     if options.command in ("fetch", "build", "plan"):
         raise NotFoundError("no snapshot is open; run `ptmtorrent list` or `snapshot` first")
-    entry = here.journal.append(
-        Kind.BEGIN, context.clock.data(), snapshot=choice.id, as_of=choice.as_of
-    )
-    here.journal.sync()
     with here.ledger.transaction():
+        entry = here.journal.append(
+            Kind.BEGIN, context.clock.data(), snapshot=choice.id, as_of=choice.as_of
+        )
+        here.journal.sync()
         here.intake.take([entry])
     return here.ledger.reads.snapshots()[-1]
 
@@ -296,7 +296,7 @@ def demo(context: Context, directory: Path) -> int:
         context.console.note("making a small world of hubs ...")
         generate(world)
     with serve.sandbox_in_thread(world) as box:
-        settings = replace(load_settings(box.config), depth=Depth.FULL)
+        settings = replace(load_settings(box.config), depth=Depth.FULL, anonymous=True)
         inner = replace(context, root=directory, settings=settings)
         code = run_passes(inner, RunOptions(command="snapshot"))
     if not context.console.as_json:

@@ -44,8 +44,9 @@ def finish(run: Run) -> Path:
     )
     history = [shard for name in HISTORY for shard in shards[name]]
     manifest = manifests.build(about, tables_of(previous, shards), history)
-    documents.write(here.dataset, manifest)
-    _close(run, manifest, manifests.write(here.dataset, manifest), build.untold)
+    digests = documents.write(here.dataset, manifest)
+    digests[manifests.FILE_NAME] = manifests.write(here.dataset, manifest)
+    _close(run, manifest, digests, build.untold)
     return manifests.path_of(here.dataset, snapshot.id)
 
 
@@ -62,20 +63,24 @@ def _previous(here: Held) -> Manifest | None:
     return manifests.load(here.dataset, done[-1]) if done else None
 
 
-def _close(run: Run, manifest: Manifest, sha256: str, untold: Sequence[str]) -> None:
-    """Journal the snapshot and let the ledger know; from here on it is finished."""
+def _close(run: Run, manifest: Manifest, digests: Mapping[str, str], untold: Sequence[str]) -> None:
+    """Journal the snapshot and let the ledger know; from here on it is finished.
+
+    ``digests`` has the sha256 of each file of the snapshot's folder.
+    """
     here = run.here
     here.store.flush()
-    entry = here.journal.append(
-        Kind.SNAPSHOT,
-        run.clock.data(),
-        snapshot=manifest.snapshot,
-        manifest=sha256,
-        content_sha256=manifest.content_sha256,
-        untold=list(untold),
-    )
-    here.journal.sync()
     with here.ledger.transaction():
+        entry = here.journal.append(
+            Kind.SNAPSHOT,
+            run.clock.data(),
+            snapshot=manifest.snapshot,
+            manifest=digests[manifests.FILE_NAME],
+            content_sha256=manifest.content_sha256,
+            documents={name: digests[name] for name in documents.NAMES},
+            untold=list(untold),
+        )
+        here.journal.sync()
         here.intake.take([entry])
 
 

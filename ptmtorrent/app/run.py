@@ -12,10 +12,11 @@ from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.events import PassStarted, Watcher, WorkFound
-from ptmtorrent.model.package import Scope
+from ptmtorrent.model.package import Asset, Scope
 from ptmtorrent.model.work import Depth, Stage
 from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
-from ptmtorrent.pipeline.listing import Lister
+from ptmtorrent.pipeline.intake import matches
+from ptmtorrent.pipeline.listing import ENDED, Lister
 from ptmtorrent.pipeline.scheduler import Lane, Scheduler
 from ptmtorrent.pipeline.shelves import HeldShelves
 from ptmtorrent.settings import Settings
@@ -51,8 +52,6 @@ class Run:
         tool: name and version, for attempts and manifests.
         agent: the User-Agent.
         network: requests and refused requests of our own, and all bytes received.
-        git_bytes: bytes received by git.
-        limit_reached: whether the byte budget turned something away.
     """
 
     here: Held
@@ -63,8 +62,7 @@ class Run:
     tool: str
     agent: str
     network: tuple[int, int, int] = (0, 0, 0)
-    limit_reached: bool = False
-    git_bytes: int = 0
+    _budget: ByteBudget | None = None
     _began: float = field(default_factory=time.monotonic)
 
     @property
@@ -80,6 +78,11 @@ class Run:
     def optional(self) -> frozenset[str]:
         """Hubs whose absence does not count."""
         return optional_hubs(self.settings)
+
+    @property
+    def limit_reached(self) -> bool:
+        """Whether the byte budget turned something away."""
+        return self._budget is not None and self._budget.was_reached
 
     @property
     def seconds(self) -> float:
@@ -98,7 +101,8 @@ class Run:
                     await self._fetch(net, retry_failed=retry_failed)
             finally:
                 counts = net.transport.counts
-                self.network = (counts.requests, counts.refused, counts.bytes + self.git_bytes)
+                by_git = self._budget.by_git if self._budget else 0
+                self.network = (counts.requests, counts.refused, counts.bytes + by_git)
 
     def plan(self) -> None:
         """Write down what is to be visited and fetched, without doing it."""
@@ -113,7 +117,8 @@ class Run:
         for hub, glob in self._bytes_at(selected):
             work.plan_visits(number, hub, depth=int(depth), top=None, globs=(glob,))
         if depth >= Depth.FULL:
-            work.plan_objects(number, without_lfs(self.settings))
+            late = self.here.ledger.reads.where_now(without_lfs(self.settings))
+            work.plan_objects(number, late)
 
     def _bytes_at(self, hubs: Iterable[str]) -> Iterator[tuple[str, str]]:
         """(hub, glob) of packages that hold the objects of other hubs' packages."""
@@ -205,25 +210,42 @@ class Run:
             self.watch(WorkFound(await net.recorder.change(self._plan_what_visits_told)))
             assets = Lane(Stage.ASSET, handlers.asset, ASSET_WIDTH)
             await self._schedule(net, handlers, [objects, assets])
-        self.limit_reached = handlers.budget.was_reached
-        self.git_bytes = handlers.budget.by_git
 
     def _plan_what_visits_told(self, ledger: Ledger) -> int:
         """Plan what only held repositories tell of: objects others bring, and assets."""
         number = self.snapshot.seq
-        planned = ledger.work.plan_objects(number)
+        planned = ledger.work.plan_objects(number, self._still_late(ledger))
         refining = self.here.refining(self.watch)
-        for hub in refining.refiners:
+        selected = self.settings.selected()
+        for hub in refining.refiners.keys() & selected.keys():
             for row, refined in refining.packages(hub):
-                wanted = refined.assets if row.last_seen == self.snapshot.id else ()
-                for asset in (asset for asset in wanted if asset.reason is None):
-                    planned += ledger.work.plan_asset(number, hub, asset.url, asset.sha256_prefix)
+                if row.last_seen == self.snapshot.id and matches(row.name, selected[hub]):
+                    planned += plan_assets(ledger, number, hub, refined.assets)
         return planned
+
+    def _still_late(self, ledger: Ledger) -> frozenset[str]:
+        """Origins whose objects others would bring who could not be listed or visited today."""
+        ended = {
+            one.hub for one in ledger.reads.listings(self.snapshot.seq) if one.outcome in ENDED
+        }
+        failed = {
+            count.hub
+            for count in ledger.reads.item_counts(self.snapshot.seq)
+            if count.stage == Stage.VISIT and count.state in ("failed", "postponed")
+        }
+        late: set[str] = set()
+        for kind in HUBS:
+            values = self.settings.hubs[kind.id]
+            if kind.bytes_at is not None and kind.bytes_at(values)[0] not in ended - failed:
+                late |= kind.without_lfs(values)
+        return ledger.reads.where_now(late)
 
     async def _handlers(
         self, net: Online, depth: Depth, hubs: Mapping[str, Hub] | None = None
     ) -> Fetching:
-        used = await net.recorder.ask(lambda led: led.reads.received_bytes(self.snapshot.seq))
+        if self._budget is None:
+            used = await net.recorder.ask(lambda led: led.reads.received_bytes(self.snapshot.seq))
+            self._budget = ByteBudget(self.settings.max_bytes, used)
         return Fetching(
             snapshot_id=self.snapshot.id,
             number=self.snapshot.seq,
@@ -231,12 +253,12 @@ class Run:
             hubs=hubs or {},
             store=self.here.store,
             recorder=net.recorder,
-            budget=ByteBudget(self.settings.max_bytes, used),
+            budget=self._budget,
             watch=self.watch,
             visit_origin=net.mirror.visit,
             fetch_object=net.objects.fetch,
             fetch_asset=net.assets.fetch,
-            late=without_lfs(self.settings),
+            late=net.lost,
         )
 
     async def _schedule(self, net: Online, handlers: Fetching, lanes: Sequence[Lane]) -> None:
@@ -250,6 +272,15 @@ class Run:
             refused=handlers.refused,
         )
         await scheduler.run(lanes)
+
+
+def plan_assets(ledger: Ledger, number: int, hub: str, assets: Iterable[Asset]) -> int:
+    """Plan the assets of a package that may be fetched; returns how many are new."""
+    return sum(
+        ledger.work.plan_asset(number, hub, asset.url, asset.sha256_prefix)
+        for asset in assets
+        if asset.reason is None
+    )
 
 
 def optional_hubs(settings: Settings) -> frozenset[str]:

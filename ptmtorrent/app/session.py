@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 import resource
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Set
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,13 +69,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Online:
-    """The network side of a run."""
+    """The network side of a run; ``lost`` are origins whose host has lost their LFS objects."""
 
     transport: Transport
     recorder: Recorder
     mirror: Mirror
     objects: ObjectFetcher
     assets: AssetFetcher
+    lost: set[str]
 
 
 @contextmanager
@@ -93,8 +94,8 @@ def held(path: Path, *, create: bool) -> Iterator[Held]:
     with root.writing():
         check_space(root.path, LOW_WATER_BYTES, LOW_WATER_INODES)
         with LocalStore.at(root.path, write=True) as store:
-            journal = Journal.open(root.path, write=True)
             ledger = Ledger.open(root.layout.ledger)
+            journal = Journal.open(root.path, write=True)
             try:
                 parsers = {kind.id: kind.parse for kind in HUBS}
                 intake = Intake(ledger, store, parsers)
@@ -115,7 +116,8 @@ async def online(
     manners = Manners(limits=HttpLimits(first_byte_s=settings.network.timeout_s), agent=agent)
     access = access_of(settings)
     async with Transport(access, gates, manners=manners, watcher=watch) as transport:
-        forge_of = _forges(access, without_lfs(settings))
+        lost = set(here.ledger.reads.where_now(without_lfs(settings)))
+        forge_of = _forges(access, lost)
         limits = Limits(settings.git.max_pack, settings.git.blob_limit)
         git = Git(
             access=access,
@@ -131,7 +133,7 @@ async def online(
         assets = AssetFetcher(transport, here.store)
         recorder = Recorder(here.ledger, here.store, here.journal, intake=here.intake, clock=clock)
         async with recorder, _gates_kept(gates, recorder):
-            yield Online(transport, recorder, mirror, objects, assets)
+            yield Online(transport, recorder, mirror, objects, assets, lost)
 
 
 @asynccontextmanager
@@ -170,7 +172,7 @@ def access_of(settings: Settings) -> Access:
         hosts += kind.hosts
     for place in GIT_HOSTS:
         hosts += place.hosts
-        token = place.token()
+        token = None if settings.anonymous else place.token()
         tokens |= {base: token for base in place.bases if token}
     hosts += [str(urlsplit(base).hostname) for base in endpoints]
     return Access.of(hosts, endpoints, tokens, allow_private=settings.network.allow_private)
@@ -181,7 +183,7 @@ def without_lfs(settings: Settings) -> frozenset[str]:
     return frozenset().union(*(kind.without_lfs(settings.hubs[kind.id]) for kind in HUBS))
 
 
-def _forges(access: Access, lost: frozenset[str]) -> Callable[[str], Forge]:
+def _forges(access: Access, lost: Set[str]) -> Callable[[str], Forge]:
     """Origin -> forge, by host."""
     by_host = {
         urlsplit(place.base).hostname: place.forge(

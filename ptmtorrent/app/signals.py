@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
@@ -32,8 +32,9 @@ async def _cancelled_by_signal(work: Coroutine[Any, Any, T]) -> T:
     caught: list[int] = []
 
     def stop(signum: int) -> None:
+        if not caught:
+            task.cancel()
         caught.append(signum)
-        task.cancel()
 
     for signum in SIGNALS:
         loop.add_signal_handler(signum, stop, signum)
@@ -48,6 +49,8 @@ async def _cancelled_by_signal(work: Coroutine[Any, Any, T]) -> T:
     finally:
         for signum in SIGNALS:
             loop.remove_signal_handler(signum)
+        if caught:
+            _ignore()
 
 
 def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -77,6 +80,7 @@ def stoppable() -> Iterator[None]:
     caught: list[int] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
+        _ignore()
         caught.append(signum)
         raise StoppedError(signum)
 
@@ -93,10 +97,25 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def _as_before() -> Iterator[None]:
-    """Whatever the block does, signals are handled afterwards as they were before."""
+    """Signals are handled afterwards as before, unless one stopped the block: we are leaving."""
     handlers = {signum: signal.getsignal(signum) for signum in SIGNALS}
     try:
         yield
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)
+    except StoppedError:
+        _ignore()
+        raise
+    except BaseException:
+        _restore(handlers)
+        raise
+    _restore(handlers)
+
+
+def _ignore() -> None:
+    """A second signal has nothing left to stop; it must not cut short what the first one began."""
+    for signum in SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
+
+
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
+    for signum, handler in handlers.items():
+        signal.signal(signum, handler)

@@ -29,7 +29,9 @@ from ptmtorrent.model.text import clean
 
 Row = dict[str, Any]
 
-MAX_COMMIT_BYTES = 16 * 1024 * 1024
+MAX_COMMIT_BYTES = 1024 * 1024
+MAX_HISTORY_BYTES = 512 * 1024 * 1024
+"""Bytes of all commits that one visit tells."""
 
 
 def commits(view: OriginView, key: bytes) -> Iterator[Row]:
@@ -76,11 +78,14 @@ def _reachable(repo: git.Repo, tips: frozenset[str]) -> Iterator[bytes]:
 
 
 def _raw_commits(repo: git.Repo, oids: list[bytes]) -> Iterator[tuple[str, bytes]]:
+    left = MAX_HISTORY_BYTES
     with object_reader(repo) as reader:
         for oid, found in zip(oids, reader.contents(map(bytes.hex, oids)), strict=True):
             if found is None:
                 raise CorruptError(f"commit {oid.hex()} is not held")
-            yield oid.hex(), found.read(MAX_COMMIT_BYTES)
+            raw = found.read(min(left, MAX_COMMIT_BYTES))
+            left -= len(raw)
+            yield oid.hex(), raw
 
 
 def _counts(view: OriginView, walk: list[bytes]) -> Iterator[LineCounts | None]:

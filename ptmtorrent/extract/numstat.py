@@ -12,7 +12,6 @@ from typing import IO
 
 import git
 
-from ptmtorrent.errors import CorruptError
 from ptmtorrent.extract.repository import git_child
 
 _LOG = (
@@ -41,7 +40,9 @@ class LineCounts:
 
 
 def line_counts(repo: git.Repo, oids: Sequence[str]) -> Iterator[tuple[str, LineCounts]]:
-    """Each commit with its counts, in the order given. Raises CorruptError.
+    """Each commit with its counts, in the order given.
+
+    Raises CorruptError, or SkipError (over_limit) when git needs more than it may use.
 
     Give them as a walk of history meets them: neighbours share trees, and git has the last ones at
     hand (measured: three times as fast as by oid).
@@ -82,10 +83,8 @@ def _with(counts: LineCounts, added: bytes, deleted: bytes) -> LineCounts:
 
 
 def _split(stream: IO[bytes]) -> Iterator[bytes]:
-    """The words of a stream in which NUL ends each word."""
+    """The words of a stream in which NUL ends each word; an unfinished one is no word."""
     rest = b""
     while chunk := stream.read(64 * 1024):
         *words, rest = (rest + chunk).split(b"\0")
         yield from words
-    if rest:
-        raise CorruptError("git log stopped inside a word")

@@ -7,13 +7,19 @@ person has the same pseudonym everywhere in a root, and nobody else can tell who
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 _TRAILER = re.compile(
     r"^([a-z][a-z-]{0,60}-by|cc)([ \t]*:[ \t]*)(\S.*)$", re.IGNORECASE | re.MULTILINE
 )
-_ANGLED = re.compile(r"([^<>,\n]{0,200})<([^<>\n]*)>")
+_ANGLED = re.compile(r"<([^<>\n]*)>")
+_LAST_NAME = re.compile(r"[^<>,\n]*\Z")
+_NAME_CHARS = 200
+_MOST_PEOPLE = 50
+"""People of trailers who are looked for in the rest of a message; a message may name thousands."""
+
 _NAMED = re.compile(r"(?:(?<!\w)[^\W\d_a-z]\S{0,40}[ \t]+){0,4}<([^<>\s@]*@[^<>\s]*)>")
 _LOCAL = r"""\s<>()\[\]{}"'`,;:|=/\\@"""
 _ADDRESS = re.compile(rf"(?<![^{_LOCAL}])[^{_LOCAL}]++@[\w-]++(?:\.[\w-]++)+")
@@ -54,7 +60,7 @@ class Pseudonyms:
         return self._replace(text, _name_patterns(known), known)
 
     def _trailer(self, value: str) -> str:
-        people = [mail.strip() or name.strip() for name, mail in _ANGLED.findall(value)]
+        people = [one.mail or one.name for one in _people_of(value)]
         return ", ".join(self._mark(one) for one in people or [value.strip()])
 
     def _replace(self, text: str, patterns: dict[str, str], people: Iterable[Person] = ()) -> str:
@@ -75,9 +81,16 @@ class Pseudonyms:
 
 
 def _named_in_trailers(text: str) -> list[Person]:
-    values = [match[3] for match in _TRAILER.finditer(text)]
-    found = [pair for value in values for pair in _ANGLED.findall(value)]
-    return [Person(name.strip(), mail.strip()) for name, mail in found]
+    found = (one for match in _TRAILER.finditer(text) for one in _people_of(match[3]))
+    return list(islice(dict.fromkeys(found), _MOST_PEOPLE))
+
+
+def _people_of(value: str) -> Iterator[Person]:
+    """Who stands in ``name <address>, name <address>``."""
+    for match in _ANGLED.finditer(value):
+        before = value[max(0, match.start() - _NAME_CHARS) : match.start()]
+        name = _LAST_NAME.search(before)
+        yield Person(name[0].strip() if name else "", match[1].strip())
 
 
 def _name_patterns(people: Iterable[Person]) -> dict[str, str]:

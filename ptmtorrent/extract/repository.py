@@ -2,11 +2,13 @@
 
 git runs with a closed environment (``env -i``): no system, global or inherited configuration, an
 empty HOME, no prompt, no protocol at all, no lazy fetch, no replaced objects, and no attributes
-but git's own. So nothing it does can reach the network or depend on this machine.
+but git's own. So nothing it does can reach the network or depend on this machine. Its memory and
+processor time are limited: a repository may be built to take all there is.
 This is the only module that starts git in this room; GitPython does the starting.
 """
 
 import shutil
+import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from typing import IO, Any
 
 import git
 
-from ptmtorrent.errors import CorruptError, FatalError
+from ptmtorrent.errors import CorruptError, FatalError, ItemError, SkipError, SkipReason
 from ptmtorrent.model.text import display
 
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -32,7 +34,16 @@ _ENVIRONMENT = (
     "GIT_NO_LAZY_FETCH=1",
     "GIT_NO_REPLACE_OBJECTS=1",
     "GIT_OPTIONAL_LOCKS=0",
+    "GIT_CONFIG_COUNT=1",
+    "GIT_CONFIG_KEY_0=core.bigFileThreshold",
+    "GIT_CONFIG_VALUE_0=8m",
 )
+"""Larger files are streamed, and are binary to a diff: its memory is a multiple of the lines."""
+
+_LIMITED = 'ulimit -c 0; ulimit -d "$0" || exit 1; ulimit -t "$1" || exit 1; shift; exec "$@"'
+_MEMORY_KIB = 384 * 1024
+_CPU_S = 3600
+_TOO_MUCH = ("out of memory", "cannot allocate memory")
 _ERROR_LIMIT = 64 * 1024
 
 
@@ -55,7 +66,9 @@ def _closed(git_dir: Path, arguments: Sequence[str]) -> list[str]:
     executable = shutil.which("git")
     if executable is None:
         raise FatalError("git is not installed; install git 2.36 or newer")
-    return ["env", "-i", *_ENVIRONMENT, f"GIT_DIR={git_dir}", executable, *arguments]
+    limits = [str(_MEMORY_KIB), str(_CPU_S)]
+    limited = ["/bin/sh", "-c", _LIMITED, *limits, "env", "-i", *_ENVIRONMENT]
+    return [*limited, f"GIT_DIR={git_dir}", executable, *arguments]
 
 
 @contextmanager
@@ -126,11 +139,14 @@ class GitChild:
         self.write("".join(f"{word}\n" for word in words).encode())
         self.input.close()
 
-    def broken(self) -> CorruptError:
+    def broken(self) -> ItemError:
         """The error that says that git ended early, in git's words."""
-        self._process.wait()
+        status = self._process.wait()
         self._listener.join()
-        return CorruptError(f"git {self._name}: {plain(self._complaint.decode(errors='replace'))}")
+        complaint = f"git {self._name}: {plain(self._complaint.decode(errors='replace'))}"
+        if status == -signal.SIGXCPU or any(word in complaint.lower() for word in _TOO_MUCH):
+            return SkipError(f"more than git may use: {complaint}", SkipReason.OVER_LIMIT)
+        return CorruptError(complaint)
 
     def finish(self) -> None:
         """Close git's input, pass over the rest of its output, and check how it ended."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ptmtorrent.errors import CorruptError, NotFoundError, SkipError, SkipReason
+from ptmtorrent.errors import CorruptError, SkipError, SkipReason
 from ptmtorrent.extract.objects import ObjectReader
 
 MAX_ENTRIES = 1_000_000
@@ -16,7 +16,13 @@ MAX_DEPTH = 128
 MAX_PATH = 4096
 MAX_TREE_BYTES = 256 * 1024 * 1024
 
-_ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+MAX_PATHS = 128 * 1024 * 1024
+"""Bytes in all paths of a walk together."""
+
+_SMALL = 16 * 1024
+_REMEMBERED = 1024
+
+_ENTRY = re.compile(rb"0*([0-7]{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +51,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class WalkLimits:
-    """How far a walk goes: entries in all, levels of directories, bytes in a path."""
+    """How far a walk goes: entries in all, levels of directories, bytes in a path, in all paths."""
 
     entries: int = MAX_ENTRIES
     depth: int = MAX_DEPTH
     path: int = MAX_PATH
+    paths: int = MAX_PATHS
 
 
 def parse_tree(data: bytes) -> Iterator[Entry]:
@@ -72,45 +79,42 @@ def walk(reader: ObjectReader, revision: str, limits: WalkLimits = WalkLimits())
     Raises SkipError (over_limit) when a limit is passed, CorruptError when a tree is malformed or
     not here. Asks ``reader`` only between two results, so the caller may use it as well.
     """
-    stack = [_entries(reader, f"{revision}^{{tree}}", b"")]
-    seen = 0
+    known: dict[str, bytes] = {}
+    stack = [_entries(reader, f"{revision}^{{tree}}", b"", known)]
+    seen = size = 0
     while stack:
         entry = next(stack[-1], None)
         if entry is None:
             stack.pop()
             continue
-        seen += 1
-        _check(entry, seen, len(stack), limits)
+        seen, size = seen + 1, size + len(entry.path)
+        _check(entry, (seen, size, len(stack)), limits)
         if entry.is_tree:
-            stack.append(_entries(reader, entry.oid, entry.path + b"/"))
+            stack.append(_entries(reader, entry.oid, entry.path + b"/", known))
         else:
             yield entry
 
 
-def _entries(reader: ObjectReader, tree: str, prefix: bytes) -> Iterator[Entry]:
-    data = reader.content(tree, MAX_TREE_BYTES)
+def _entries(
+    reader: ObjectReader, tree: str, prefix: bytes, known: dict[str, bytes]
+) -> Iterator[Entry]:
+    """The entries of a tree. Small trees are remembered: a bomb has few, and each very often."""
+    data = known.get(tree) or reader.content(tree, MAX_TREE_BYTES)
     if data is None:
         raise CorruptError(f"no such tree: {tree}")
+    if len(data) <= _SMALL and len(known) < _REMEMBERED:
+        known[tree] = data
     return (Entry(prefix + entry.path, entry.mode, entry.oid) for entry in parse_tree(data))
 
 
-def _check(entry: Entry, seen: int, depth: int, limits: WalkLimits) -> None:
+def _check(entry: Entry, so_far: tuple[int, int, int], limits: WalkLimits) -> None:
+    seen, size, depth = so_far
     facts = (
         ("entries", seen, limits.entries),
+        ("bytes in all paths", size, limits.paths),
         ("levels of directories", depth, limits.depth),
         ("bytes in a path", len(entry.path), limits.path),
     )
     for what, value, limit in facts:
         if value > limit:
             raise SkipError(f"more than {limit} {what}", SkipReason.OVER_LIMIT)
-
-
-def _child(reader: ObjectReader, tree: str, name: bytes, prefix: bytes) -> Entry:
-    for entry in _entries(reader, tree, prefix):
-        if entry.path == prefix + name:
-            return entry
-    raise _missing(prefix + name)
-
-
-def _missing(path: bytes) -> NotFoundError:
-    return NotFoundError(f"no such file: {path.decode('utf-8', 'replace')!r}")

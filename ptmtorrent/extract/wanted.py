@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from ptmtorrent.errors import SkipError, SkipReason
 from ptmtorrent.extract.objects import ObjectInfo, ObjectReader, object_reader
 from ptmtorrent.extract.repository import open_repository
 from ptmtorrent.extract.tree import walk
@@ -23,6 +24,9 @@ from ptmtorrent.store.base import BlobStore
 
 LARGE = 1024 * 1024
 """A file in git of this many bytes or more is also held under its sha256."""
+
+MOST = 4 * 1024**3
+"""Bytes of the large files of one head together: a small pack can unpack to terabytes."""
 
 _BATCH = 256
 
@@ -64,6 +68,7 @@ class _Head:
     reader: ObjectReader
     store: BlobStore
     kept: dict[str, str] = field(default_factory=dict)
+    left: int = field(default_factory=lambda: MOST)
 
     def wanted(self, head: str) -> Iterator[Wanted]:
         """What each file stands for, of those that stand for something."""
@@ -89,12 +94,18 @@ class _Head:
     def _keep(self, blob: ObjectInfo) -> Pointer:
         """Put a large blob into the store, unless it is there; what a pointer to it would say."""
         if blob.oid not in self.kept:
+            self._spend(blob.size)
             digest = hashlib.sha256()
             for chunk in self._chunks(blob.oid):
                 digest.update(chunk)
             self.kept[blob.oid] = digest.hexdigest()
             self._store(Pointer(self.kept[blob.oid], blob.size), blob.oid)
         return Pointer(self.kept[blob.oid], blob.size)
+
+    def _spend(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise SkipError(f"more than {MOST} bytes in large files", SkipReason.OVER_LIMIT)
 
     def _store(self, content: Pointer, oid: str) -> None:
         if self.store.has(content.sha256):

@@ -80,7 +80,7 @@ def workbench(
     try:
         lay_out(directory, visit, visits)
         for pack in packs:
-            _index(store, directory, pack, visit.url)
+            add_pack(store, directory, pack, visit.url)
         with open_repository(directory) as repo:
             yield OriginView(visit, visits, repo)
     finally:
@@ -118,7 +118,12 @@ def _refs(visit: Visit, prefix: str) -> Iterator[bytes]:
         yield f"{ref.target} {name}\n".encode("utf-8", "surrogateescape")
 
 
-def _index(store: BlobStore, directory: Path, pack: str, url: str) -> None:
+def add_pack(store: BlobStore, directory: Path, pack: str, url: str) -> Path:
+    """Place a pack of an origin in a bare repository and index it; returns where it is.
+
+    Indexing reads every object of it. Raises IntegrityError, naming origin and pack, when the pack
+    is not in the store or not whole; FatalError when the machine refuses.
+    """
     path = directory / f"objects/pack/pack-{pack[:40]}.pack"
     command = ["git", "-c", "core.fsync=none", "index-pack", str(path.absolute())]
     try:
@@ -128,6 +133,7 @@ def _index(store: BlobStore, directory: Path, pack: str, url: str) -> None:
         raise IntegrityError(f"{url}: pack {pack} is not in the store") from error
     except git.GitCommandError as error:
         raise _unreadable(f"{url}: pack {pack}", str(error.stderr)) from error
+    return path
 
 
 def _unreadable(what: str, complaint: str) -> FatalError | IntegrityError:

@@ -5,7 +5,7 @@ itself need not sync anything.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ptmtorrent.errors import CorruptError, NetworkError, RefusedError
@@ -70,6 +70,7 @@ class Git:
         async with self.gates.slot(key, cost=FETCH_COST) as leave:
             self.counts.requests += FETCH_COST
             result = await run_git(command, cwd=path, stdin=stdin, network=network, limits=limits)
+            result = replace(result, stderr=self.access.tokens.scrub(result.stderr))
             _report(leave, result, url)
         return result
 

@@ -5,7 +5,8 @@
 2. Fetch branches and tags into a quarantine, on top of the held packs (unfiltered origins only).
 3. What the server cannot send whole is fetched filtered, and the missing blobs by id (``partial``).
 4. The refs that arrived must be the refs that were announced.
-5. Packs and large files of the head go into the store; the visit and its holding say so.
+5. When there are many packs, or the new one outweighs the others, they are made one.
+6. Packs and large files of the head go into the store; the visit and its holding say so.
 
 A step that fails leaves nothing but a directory that the next writer removes.
 """
@@ -40,6 +41,8 @@ from ptmtorrent.store.base import BlobStore
 
 ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+MOST_PACKS = 8
+"""Packs of one holding; more are made one."""
 HEAD_ALONE = "refs/alone/HEAD"
 """Where a HEAD is put that no branch or tag leads to."""
 
@@ -65,6 +68,7 @@ class Mirror:
             SkipError: gated, gone, private, empty, ...
             FailError: it could not be had, or was not what it said.
         """
+        task = self._on_what_is_here(task)
         advertisement, moved_to = await self._look(task.url)
         if moved_to is not None:
             return Moved(moved_to)
@@ -72,8 +76,14 @@ class Mirror:
             raise SkipError("the repository has no commits", SkipReason.EMPTY, url=task.url)
         if _is_same(task, advertisement):
             return self._again(task)
-        async with self._quarantine() as quarantine:
+        async with self.quarantine() as quarantine:
             return await self._bring_in(task, advertisement, quarantine)
+
+    def _on_what_is_here(self, task: OriginTask) -> OriginTask:
+        """The task, without its base when a pack of that is lost."""
+        if task.base is None or all(self.store.has(pack) for pack in task.base.packs):
+            return task
+        return replace(task, base=None, base_visit=None)
 
     async def _look(self, url: str) -> tuple[Advertisement, str | None]:
         forge = self.forge_of(url)
@@ -96,7 +106,8 @@ class Mirror:
         return Visited(visit, replace(task.base, visit=sha256_of(visit.to_bytes())))
 
     @asynccontextmanager
-    async def _quarantine(self) -> AsyncIterator[Quarantine]:
+    async def quarantine(self) -> AsyncIterator[Quarantine]:
+        """An empty repository of our own, gone at the end."""
         quarantine = Quarantine(await in_thread(self.store.scratch), self.git)
         try:
             await quarantine.prepare()
@@ -111,6 +122,9 @@ class Mirror:
         if base is not None and base.visit.is_complete:
             await quarantine.place(base)
         used, not_held = await self._fetch(task, advertisement, quarantine)
+        if quarantine.has_loose_objects():
+            text = "the server has files for git, and no packs (the dumb protocol)"
+            raise CorruptError(text, url=task.url)
         refs = await quarantine.refs()
         targets = {name: target for name, (target, _, _) in refs.items()}
         heads = [advertisement.head] if advertisement.head else []
@@ -158,6 +172,10 @@ class Mirror:
         return quarantine
 
     async def _hold(self, visit: Visit, base: Holding | None, quarantine: Quarantine) -> Visited:
+        received, replaced = quarantine.pack_bytes(), base
+        if base is not None and is_to_repack(base, len(quarantine.packs()), received):
+            await quarantine.unite()
+            base = None
         wanted: tuple[Wanted, ...] = ()
         if visit.head is not None:
             wanted = await in_thread(self.keep, quarantine.path, visit.head, self.store)
@@ -174,7 +192,13 @@ class Mirror:
             pack_bytes=size,
             git=self.git.version,
         )
-        return Visited(visit, holding)
+        gone = set(replaced.packs) - set(names) if replaced else set()
+        return Visited(visit, holding, received, tuple(sorted(gone)))
+
+
+def is_to_repack(base: Holding, packs: int, size: int) -> bool:
+    """Whether a holding and so many new packs of so many bytes are to be made one pack."""
+    return packs > 0 and (len(base.packs) + packs > MOST_PACKS or size > base.pack_bytes)
 
 
 def _specs(advertisement: Advertisement) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ptmtorrent.errors import CorruptError, IntegrityError
 from ptmtorrent.fetch.git import Git
 from ptmtorrent.fetch.threads import in_thread
+from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, Ref, Visit
 from ptmtorrent.store.base import BlobStore
 
@@ -106,6 +107,15 @@ class Quarantine:
         )
         return sorted({line[1:].decode() for line in output.splitlines() if line[:1] == b"?"})
 
+    async def missing_from(self, tips: Sequence[str]) -> set[str]:
+        """Oids that some objects lead to and that are not here. CorruptError: a tip is not."""
+        asked = "".join(f"{oid}\n" for oid in tips).encode()
+        output = await self.local(
+            *("rev-list", "--objects", "--missing=print", "--no-object-names", "--stdin"),
+            stdin=asked,
+        )
+        return {line[1:].decode() for line in output.splitlines() if line[:1] == b"?"}
+
     async def missing_in_tree(self, head: str) -> list[str]:
         """Oids of blobs of one commit's tree that are not here, sorted."""
         return await self.missing("--no-walk", head)
@@ -113,6 +123,30 @@ class Quarantine:
     async def repack(self) -> None:
         """Make all packs one."""
         await self.local("repack", "-a", "-d", "-q", "--threads=1")
+
+    async def unite(self) -> None:
+        """Make all packs one, placed ones included, and check that no object is lost.
+
+        What no ref reaches any more stays, for older visits need it. The new pack is read whole.
+        CorruptError when it is not what the packs before it were.
+        """
+        before = await self._inventory()
+        await self.local("repack", "-a", "-d", "-k", "-q", "--threads=1")
+        self.base_packs = ()
+        packs = self.packs()
+        await self.local("verify-pack", *(str(pack) for pack in packs))
+        await self.local("rev-list", "--objects", "--quiet", "--all")
+        if len(packs) != 1 or await self._inventory() != before:
+            raise CorruptError("the repacked objects are not those of the packs before")
+
+    async def _inventory(self) -> str:
+        """The digest of the list of all objects here."""
+        command = ("cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)")
+        return sha256_of(await self.local(*command))
+
+    def has_loose_objects(self) -> bool:
+        """Whether an object came that is in no pack; a fetch brings packs, and they are checked."""
+        return any(len(folder.name) == 2 for folder in self._folder.parent.iterdir())
 
     def packs(self) -> list[Path]:
         """Packs that came in by the fetch, by name."""

@@ -3,7 +3,7 @@
 An adapter is one file that ends in a ``HubKind``; ``ptmtorrent.hubs.HUBS`` lists them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -115,7 +115,7 @@ class GitHost:
         id: its name in ``origins.kind``.
         base: canonical base URL of its origins.
         forge: its rules; told whether there is a token for it, and which of its origins have lost
-            their LFS objects for good.
+            their LFS objects for good (that set may grow: origins are renamed).
         hosts: further hosts its servers may hand us; a leading dot stands for all below it.
         token: finds its access token, or None.
         bases: canonical base URLs that the token is for, that of its origins among them.
@@ -125,7 +125,7 @@ class GitHost:
     id: str
     base: str
     bases: tuple[str, ...]
-    forge: Callable[[bool, frozenset[str]], Forge]
+    forge: Callable[[bool, Set[str]], Forge]
     hosts: tuple[str, ...] = ()
     token: Callable[[], str | None] = lambda: None
     whoami: WhoAmI | None = None

@@ -12,7 +12,7 @@ that spends the owner's bandwidth and says less.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,7 +56,7 @@ class GitHubForge:
 
     hub = "github"
 
-    def __init__(self, has_token: bool, without_lfs: frozenset[str]) -> None:
+    def __init__(self, has_token: bool, without_lfs: Set[str]) -> None:
         self._has_token = has_token
         self._without_lfs = without_lfs
 

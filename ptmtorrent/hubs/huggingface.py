@@ -17,7 +17,7 @@ Source: hub-docs (rate-limits, api), huggingface_hub 2.x, and recorded answers o
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -325,7 +325,7 @@ def _build(means: Means, values: HubValues) -> HuggingFace:
     return HuggingFace(means.transport, has_token=has_token)
 
 
-def _forge(has_token: bool, without_lfs: frozenset[str]) -> HuggingFaceForge:
+def _forge(has_token: bool, without_lfs: Set[str]) -> HuggingFaceForge:
     del without_lfs
     return HuggingFaceForge(has_token=has_token)
 

@@ -185,7 +185,8 @@ def parse(body: bytes) -> ParsedPage:
 
 
 def _build(means: Means, values: HubValues) -> ShelfHub:
-    return ShelfHub(means.shelves, shelf_origin(HUB, values, "registry"), ENTRIES.wanted)
+    origin = shelf_origin(HUB, values, "registry")
+    return ShelfHub(means.shelves, origin, ENTRIES.wanted, parse, frozenset({REGISTRY}))
 
 
 MODELHUB = HubKind(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ptmtorrent.errors import CorruptError
+from ptmtorrent.errors import CorruptError, UsageError
 from ptmtorrent.hubs.base import HubKind, HubValues, Means
 from ptmtorrent.hubs.github import github_origin
 from ptmtorrent.hubs.modelzoo_source import (
@@ -211,6 +211,8 @@ def _is_model(slug: str) -> bool:
 
 def _build(means: Means, values: HubValues) -> ModelZoo:
     archive = str(values["archive"])
+    if archive and not Path(archive).is_file():
+        raise UsageError(f"[hubs.modelzoo] archive: there is no file {archive!r}")
     return ModelZoo(Archive(Path(archive)) if archive else Site(means.transport))
 
 

@@ -127,9 +127,11 @@ def _origin(values: HubValues) -> str:
 
 
 def _build(means: Means, values: HubValues) -> ShelfHub:
-    return ShelfHub(
-        means.shelves, _origin(values), lambda path: any(kind.wanted(path) for kind in FILES)
-    )
+    return ShelfHub(means.shelves, _origin(values), _is_listed, parse, frozenset({MANIFEST}))
+
+
+def _is_listed(path: str) -> bool:
+    return any(kind.wanted(path) for kind in FILES)
 
 
 ONNXMODELZOO = HubKind(

@@ -188,7 +188,8 @@ def refine(package: Package, tree: Tree) -> Refined:
     wanted = [target.entry_point for target in own if target.ref == ref]
     hubconf = read_hubconf(lambda path: tree.read(path, ref), wanted)
     found = replace(package, entry_points=hubconf.entry_points, dependencies=hubconf.dependencies)
-    return Refined(found, tuple(map(asset_of, hubconf.weights)))
+    assets = {asset.url: asset for asset in map(asset_of, reversed(hubconf.weights))}
+    return Refined(found, tuple(reversed(assets.values())))
 
 
 def _is_own(target: LoadTarget, origin: str | None) -> bool:
@@ -216,7 +217,7 @@ def _promised(name: str) -> str | None:
 
 
 def _build(means: Means, values: HubValues) -> ShelfHub:
-    return ShelfHub(means.shelves, shelf_origin(HUB, values, "cards"), is_card)
+    return ShelfHub(means.shelves, shelf_origin(HUB, values, "cards"), is_card, parse)
 
 
 PYTORCHHUB = HubKind(

@@ -2,7 +2,7 @@
 
 Its pages are bundles: a first member that names the repository, then some of those files, in the
 order of their paths. So a page says by itself what its links are relative to. The listing is the
-whole truth: what it does not show is gone, so nothing is ever asked for by name.
+whole truth: what it does not show is gone, but for what a file that cannot be read may hide.
 """
 
 from collections import Counter
@@ -60,18 +60,23 @@ class FileKind:
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ShelfHub:
     """The adapter of such a hub.
 
     Attributes:
         origin: canonical URL of the repository.
         wanted: whether the file at a path is part of the listing.
+        parse: the packages of a page.
+        lists: paths of files that hold many records each.
     """
 
     shelves: Shelves
     origin: str
     wanted: Callable[[str], bool]
+    parse: Callable[[bytes], ParsedPage]
+    lists: frozenset[str] = frozenset()
+    _unreadable: frozenset[str] | None = None
 
     def first_cursor(self, scope: Scope) -> str:
         """The path of the repository; a limit is kept by whoever takes the packages."""
@@ -92,9 +97,26 @@ class ShelfHub:
         return ListedPage(shelf_page(self.origin, files), cursor, follows)
 
     async def ask(self, name: str, package_id: str) -> Answer:
-        """Gone: the listing would have shown it."""
-        del name, package_id
-        return Answer(AnswerKind.GONE)
+        """Gone, for the listing would have shown it; unknown where its file could not be read.
+
+        A broken commit of whoever keeps the repository must not look like the end of a hub.
+        """
+        del name
+        if self._unreadable is None:
+            self._unreadable = await self._find_unreadable()
+        is_hidden = any(path in self.lists or package_id in path for path in self._unreadable)
+        return Answer(AnswerKind.UNKNOWN if is_hidden else AnswerKind.GONE)
+
+    async def _find_unreadable(self) -> frozenset[str]:
+        """Files that say nothing, and files with many records that are not there."""
+        unreadable, after, has_more = set(self.lists), "", True
+        while has_more:
+            files, has_more = await self.shelves.files(self.origin, self.wanted, after)
+            for path, content in files:
+                says = self.parse(shelf_page(self.origin, [(path, content)])).packages
+                unreadable = unreadable - {path} if says else unreadable | {path}
+                after = path
+        return frozenset(unreadable)
 
 
 def shelf_origin(hub: str, values: HubValues, key: str) -> str:

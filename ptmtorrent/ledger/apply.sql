@@ -6,6 +6,8 @@ ON CONFLICT (one) DO UPDATE SET applied = excluded.applied, digest = excluded.di
 
 -- name: begin_snapshot
 INSERT INTO snapshots (id, as_of, begun_at) VALUES (:id, :as_of, :at)
+ON CONFLICT (id) DO UPDATE SET as_of = excluded.as_of
+RETURNING seq
 
 -- name: finish_snapshot
 UPDATE snapshots SET finished_at = :at, manifest = :manifest WHERE id = :id
@@ -57,8 +59,12 @@ SELECT drift FROM listings WHERE snapshot = :snapshot AND hub = :hub
 SELECT old.name, old.former_names, old.origin, new.id, new.origin AS new_origin
 FROM packages AS new
 JOIN packages AS old ON old.hub = new.hub AND old.twin = new.twin
-WHERE new.hub = :hub AND new.first_seen = :snapshot AND old.last_seen <> :snapshot
+WHERE new.hub = :hub AND new.last_seen = :snapshot AND old.last_seen <> :snapshot
     AND old.status <> 'gone'
+    AND new.first_seen > (
+        SELECT coalesce(max(whole.snapshot), 0) FROM listings AS whole
+        WHERE whole.hub = :hub AND whole.outcome = 'complete' AND whole.snapshot < :snapshot
+    )
     AND (
         SELECT count(*) FROM packages AS other
         WHERE other.hub = new.hub AND other.twin = new.twin AND other.status <> 'gone'
@@ -101,6 +107,14 @@ INSERT INTO visits (origin, snapshot, visit, holding)
 VALUES (:origin, :snapshot, :visit, :holding)
 ON CONFLICT (origin, snapshot) DO UPDATE SET visit = excluded.visit, holding = excluded.holding
 
+-- name: repack_visits
+UPDATE visits SET holding = :holding
+WHERE visit = :visit AND holding = :replaces
+
+-- name: repack_origins
+UPDATE origins SET holding = :holding, pack_bytes = :pack_bytes
+WHERE visit = :visit AND holding = :replaces
+
 -- name: count_commits
 UPDATE visits SET commits = :commits WHERE origin = :origin AND visit = :visit
 
@@ -139,11 +153,16 @@ ON CONFLICT (url) DO UPDATE SET sha256 = excluded.sha256, observed_at = excluded
 -- name: hold_object
 UPDATE objects SET held = 1, size = :size WHERE sha256 = :sha256
 
+-- name: lose_object
+UPDATE objects SET held = 0 WHERE sha256 = :sha256
+
 -- An item's final word, whoever asked: also what a rebuilt ledger knows of it.
 -- name: settle
 INSERT INTO items (stage, key, hub, snapshot, state, reason)
 VALUES (:stage, :key, :hub, :snapshot, :state, :reason)
 ON CONFLICT (stage, key) DO UPDATE SET
+    bytes = CASE items.snapshot WHEN excluded.snapshot THEN items.bytes ELSE 0 END,
+    attempts = CASE items.snapshot WHEN excluded.snapshot THEN items.attempts ELSE 0 END,
     snapshot = excluded.snapshot, state = excluded.state, reason = excluded.reason, not_before = 0
 
 -- An origin that a redirect led to is visited in its turn.

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from ptmtorrent.errors import FatalError, IntegrityError, NotFoundError
+from ptmtorrent.errors import FatalError, IntegrityError, NotFoundError, WriterActiveError
 from ptmtorrent.ledger.reads import Reads
 from ptmtorrent.ledger.roots import Roots
 from ptmtorrent.ledger.statements import text_of
@@ -30,6 +30,7 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._others = self._changed_by_others()
         self.roots = Roots(connection)
         self.work = Work(connection)
         self.reads = Reads(connection)
@@ -70,20 +71,40 @@ class Ledger:
             _check(connection, path)
         return cls(connection, path)
 
+    def check(self) -> None:
+        """Read all of it. IntegrityError unless it is whole, as SQLite sees it."""
+        with _translated(self._path):
+            found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
         """Everything inside is committed together, durably, or not at all.
 
         Not to ``keep`` it takes everything back at the end: for asking what would come of it.
+
+        Raises:
+            WriterActiveError: another process has written here since this one opened the ledger.
         """
         with _translated(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._check_alone()
                 yield
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT" if keep else "ROLLBACK")
+
+    def _check_alone(self) -> None:
+        """A fence that needs no lock file: whoever writes second finds the first one's commits."""
+        if self._changed_by_others() != self._others:
+            raise WriterActiveError(f"{self._path}: another process writes here; run one at a time")
+
+    def _changed_by_others(self) -> int:
+        """A number that changes whenever another connection commits (SQLite, PRAGMA docs)."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Fold the write-ahead log in and let go."""
@@ -95,21 +116,33 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            raise _damaged(path, error) from error
         text = f"the ledger {path} cannot be used: {error}"
         raise FatalError(f"{text}; check free space and permissions, then run again") from error
-    except sqlite3.DatabaseError as error:
-        text = f"the ledger {path} is damaged: {error}"
-        raise IntegrityError(f"{text}; move it away, and it is rebuilt from the journal") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> IntegrityError:
+    """What SQLite means by an error that is not the machine's: a format, a schema, a page."""
+    text = f"the ledger {path} is damaged: {error}"
+    return IntegrityError(f"{text}; move it away, and it is rebuilt from the journal")
 
 
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
     if _has_tables(connection):
         _check(connection, path)
         return
-    connection.executescript(
-        f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-        f"{text_of('schema.sql')} COMMIT;"
-    )
+    try:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};"
+            f"PRAGMA user_version = {VERSION}; {text_of('schema.sql')} COMMIT;"
+        )
+    except sqlite3.OperationalError:
+        if connection.in_transaction and _has_tables(connection):
+            raise WriterActiveError(f"{path}: another process is just making it") from None
+        raise
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:

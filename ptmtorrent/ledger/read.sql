@@ -20,7 +20,7 @@ SELECT hub, outcome, reason, scope, listed, unparsed, drift, first_page_at, last
     ) END AS unreachable_since
 FROM listings AS now WHERE snapshot = :snapshot ORDER BY hub
 
--- Packages page by page, so that each page is read once.
+-- Packages page by page, so that each page is read once; or by origin, so that each is opened once.
 -- name: packages
 SELECT
     p.hub, p.package_id, p.name, p.former_names, p.raw_index, p.status, s1.id AS first_seen,
@@ -34,7 +34,7 @@ SELECT
         WHERE w.origin = coalesce(m.id, o.id) AND NOT objects.held
     ) AS lacks_objects,
     (
-        SELECT min(i.reason) FROM wanted AS w JOIN items AS i ON i.key = w.sha256
+        SELECT min(i.reason) FROM wanted AS w CROSS JOIN items AS i ON i.key = w.sha256
         WHERE w.origin = coalesce(m.id, o.id) AND i.stage = 'object'
             AND i.state IN ('skipped', 'failed')
     ) AS object_reason
@@ -62,6 +62,21 @@ ORDER BY o.key
 SELECT visit, holding FROM visits
 WHERE origin = :origin AND told IS NOT NULL ORDER BY snapshot
 
+-- Visits whose packs an origin's newest holding may be built upon: its own, and those it had
+-- under earlier URLs.
+-- name: kept_visits
+WITH RECURSIVE line (id) AS (
+    SELECT id FROM origins WHERE url = :url
+    UNION
+    SELECT o.predecessor FROM origins AS o JOIN line ON line.id = o.id
+    WHERE o.predecessor IS NOT NULL
+)
+SELECT visit, holding FROM visits WHERE origin IN (SELECT id FROM line)
+GROUP BY visit, holding ORDER BY min(snapshot), visit, holding
+
+-- name: is_held
+SELECT 1 FROM objects WHERE sha256 = :sha256 AND held
+
 -- name: lost_commits
 SELECT oid FROM lost WHERE origin = :origin ORDER BY oid
 
@@ -84,10 +99,10 @@ GROUP BY o.sha256 ORDER BY o.sha256
 -- name: asset
 SELECT a.sha256, o.size, a.observed_at,
     CASE WHEN a.sha256 IS NULL AND i.state IN ('skipped', 'failed') THEN i.reason END AS reason
-FROM assets AS a
+FROM (SELECT :url AS url) AS asked
+LEFT JOIN assets AS a ON a.url = asked.url
 LEFT JOIN objects AS o ON o.sha256 = a.sha256
-LEFT JOIN items AS i ON i.stage = 'asset' AND i.key = a.url
-WHERE a.url = :url
+LEFT JOIN items AS i ON i.stage = 'asset' AND i.key = asked.url
 
 -- name: object_reason
 SELECT reason FROM items
@@ -122,9 +137,13 @@ SELECT count(*) AS objects, coalesce(sum(o.size), 0) AS bytes,
     coalesce(sum(o.size * (u.uses - 1)), 0) AS saved
 FROM objects AS o
 JOIN (
-    SELECT w.sha256, count(DISTINCT w.origin) AS uses
-    FROM wanted AS w JOIN named AS n ON n.origin = w.origin
-    GROUP BY w.sha256
+    SELECT sha256, count(*) AS uses
+    FROM (
+        SELECT DISTINCT w.sha256, w.origin FROM wanted AS w JOIN named AS n ON n.origin = w.origin
+        UNION ALL
+        SELECT sha256, url FROM assets WHERE sha256 IS NOT NULL
+    )
+    GROUP BY sha256
 ) AS u ON u.sha256 = o.sha256
 WHERE o.held
 
@@ -153,8 +172,37 @@ SELECT name, state FROM gates ORDER BY name
 SELECT v.visit, v.holding FROM visits AS v JOIN origins AS o ON o.id = v.origin
 WHERE o.url = :url AND v.snapshot = :snapshot
 
+-- name: where_now
+SELECT value AS url FROM json_each(:urls)
+UNION
+SELECT there.url
+FROM json_each(:urls) AS asked
+JOIN origins AS here ON here.url = asked.value
+JOIN origins AS there ON there.id = here.moved_to
+
 -- name: held
 SELECT visit, holding FROM origins WHERE url = :url AND visit IS NOT NULL
+
+-- Holdings that may keep a visit of an origin, the best first: its own, then newer ones of the same
+-- repository, under whatever name, for packs are kept from visit to visit.
+-- name: holdings
+WITH RECURSIVE kin (id) AS (
+    SELECT id FROM origins WHERE url = :url
+    UNION
+    SELECT other.id
+    FROM kin
+    JOIN origins AS one ON one.id = kin.id
+    JOIN origins AS other ON other.id IN (one.predecessor, one.moved_to)
+        OR other.predecessor = one.id OR other.moved_to = one.id
+),
+known (holding, visit, snapshot) AS (
+    SELECT v.holding, v.visit, v.snapshot FROM visits AS v JOIN kin ON kin.id = v.origin
+    UNION ALL
+    SELECT o.holding, o.visit, (SELECT max(seq) FROM snapshots) + 1
+    FROM origins AS o JOIN kin USING (id) WHERE o.holding IS NOT NULL
+)
+SELECT holding FROM known
+GROUP BY holding ORDER BY max(visit = :visit) DESC, max(snapshot) DESC, holding
 
 -- name: pack_bytes
 SELECT coalesce(sum(o.pack_bytes), 0) FROM named AS n JOIN origins AS o ON o.id = n.origin

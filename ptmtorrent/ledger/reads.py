@@ -1,7 +1,8 @@
 """Questions to the ledger; nothing here writes."""
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ptmtorrent.ledger.rows import (
@@ -52,6 +53,14 @@ class Reads:
         """(visit, holding) of an origin whose facts finished snapshots tell, oldest first."""
         return list(self._run("told_visits", origin=origin))
 
+    def kept_visits(self, url: str) -> list[tuple[str, str]]:
+        """(visit, holding) of an origin and of those it was renamed from, oldest first."""
+        return list(self._run("kept_visits", url=url))
+
+    def is_held(self, sha256: str) -> bool:
+        """Whether an object is known to have come into the store."""
+        return self._run("is_held", sha256=sha256).fetchone() is not None
+
     def lost_commits(self, origin: int) -> list[str]:
         """Commits that the newest told visit of an origin no longer reaches."""
         return [oid for (oid,) in self._run("lost_commits", origin=origin)]
@@ -66,10 +75,19 @@ class Reads:
         row = self._run("visited_in", url=url, snapshot=snapshot).fetchone()
         return (str(row[0]), str(row[1])) if row else None
 
+    def where_now(self, urls: Iterable[str]) -> frozenset[str]:
+        """These origins, and where they are today."""
+        found = self._run("where_now", urls=json.dumps(sorted(urls)))
+        return frozenset(url for (url,) in found)
+
     def held(self, url: str) -> tuple[str, str] | None:
         """The newest visit and holding of an origin, by name."""
         row = self._run("held", url=url).fetchone()
         return (str(row[0]), str(row[1])) if row else None
+
+    def holdings(self, url: str, visit: str) -> list[str]:
+        """Names of holdings that may keep a visit of an origin, the best first."""
+        return [str(holding) for (holding,) in self._run("holdings", url=url, visit=visit)]
 
     def blobs(self) -> Iterator[BlobRow]:
         """Blobs that heads stand for, by name."""
@@ -77,8 +95,7 @@ class Reads:
 
     def asset(self, url: str) -> AssetRow:
         """What became of an asset; all None when nobody asked for it."""
-        row = self._run("asset", url=url).fetchone()
-        return AssetRow(*row) if row else AssetRow()
+        return AssetRow(*self._run("asset", url=url).fetchone())
 
     def object_reason(self, sha256: str) -> str | None:
         """Why an object is not held, if anybody tried."""

@@ -87,6 +87,16 @@ class VisitLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepackLine:
+    """A visit that ``replaces`` kept is kept by ``holding`` from now on; all names of blobs."""
+
+    visit: str
+    holding: str
+    replaces: str
+    pack_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetLine:
     """An asset was received, and is the blob ``sha256`` of ``size`` bytes."""
 
@@ -122,9 +132,8 @@ class Roots:
 
     def begin(self, snapshot_id: str, as_of: str, at: str) -> int:
         """A snapshot begins; returns its number."""
-        number = self._run("begin_snapshot", id=snapshot_id, as_of=as_of, at=at).lastrowid
-        assert number is not None  # noqa: S101  # an INSERT that succeeded has a row id
-        return number
+        [number] = self._run("begin_snapshot", id=snapshot_id, as_of=as_of, at=at).fetchone()
+        return int(number)
 
     def finish(
         self, snapshot_id: str, manifest: str, at: str, *, untold: Sequence[str] = ()
@@ -189,6 +198,17 @@ class Roots:
             about = {"path": path, "sha256": blob.sha256, "size": blob.size}
             self._run("add_wanted", origin=origin, **about)
         self.settle(Verdict(line.snapshot, line.hub, Stage.VISIT, line.visit.url, "done"))
+
+    def repack(self, line: RepackLine) -> None:
+        """A visit is kept by another holding, wherever it is named."""
+        names = {"visit": line.visit, "holding": line.holding, "replaces": line.replaces}
+        self._run("repack_visits", **names)
+        self._run("repack_origins", pack_bytes=line.pack_bytes, **names)
+
+    def lose(self, objects: Iterable[str]) -> None:
+        """These objects are in the store no more."""
+        for sha256 in objects:
+            self._run("lose_object", sha256=sha256)
 
     def counted(self, origin: int, visit: str, commits: int, lost: Iterable[str]) -> None:
         """How many commits a visit reaches, and which it lost; so that no build asks twice."""

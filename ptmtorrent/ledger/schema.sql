@@ -89,7 +89,7 @@ CREATE TABLE origins (
 CREATE VIEW named (origin) AS
 SELECT coalesce(o.moved_to, o.id) FROM packages AS p JOIN origins AS o ON o.id = p.origin
 UNION
-SELECT id FROM origins WHERE is_shelf;
+SELECT coalesce(moved_to, id) FROM origins WHERE is_shelf;
 
 -- Every visit that counted, newest last; `snapshot` is the one it was made in.
 CREATE TABLE visits (

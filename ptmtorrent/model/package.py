@@ -19,7 +19,7 @@ class PackageStatus(StrEnum):
     DISABLED = "disabled"
     """The hub has switched it off."""
     GONE = "gone"
-    """Missing from a complete listing, and the hub says that it is not there."""
+    """Missing from a complete listing, and the hub, or the files it lists by, say so."""
     UNSEEN = "unseen"
     """Not in this listing, which was incomplete or limited; nothing is known of it today."""
 

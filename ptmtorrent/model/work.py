@@ -110,10 +110,17 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Visited:
-    """An origin was looked at, and this is what it is and how we keep it."""
+    """An origin was looked at, and this is what it is and how we keep it.
+
+    Attributes:
+        received: bytes of the packs that came for it.
+        replaced: held packs whose every object is in the packs of ``holding``.
+    """
 
     visit: Visit
     holding: Holding
+    received: int = field(default=0, compare=False)
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

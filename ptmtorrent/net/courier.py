@@ -186,6 +186,8 @@ class Courier:
 
     def _next(self, url: str, location: str) -> str:
         """The canonical URL a redirect leads to, or ForbiddenAddressError."""
+        if self._access.tokens.are_in(location):
+            raise ForbiddenAddressError(f"a redirect that repeats an access token: {safe_url(url)}")
         here = parse_target(self._access.endpoints.to_actual(url))
         there = urljoin(url, location)
         parse_target(there)

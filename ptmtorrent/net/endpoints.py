@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ptmtorrent.errors import UsageError
 from ptmtorrent.net.addresses import origin_of
+from ptmtorrent.net.text import safe_url
 
 
 class Endpoints:
@@ -47,8 +48,10 @@ class Endpoints:
 def _base(url: str) -> str:
     parts = urlsplit(url)
     is_bare = parts.path in ("", "/") and not parts.query and not parts.fragment
-    if parts.scheme not in ("http", "https") or not parts.hostname or not is_bare:
-        raise UsageError(f"an endpoint is a scheme, a host and a port, nothing more: {url!r}")
+    is_plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    if not is_plain or not is_bare:
+        text = f"an endpoint is a scheme, a host and a port, nothing more: {safe_url(url)!r}"
+        raise UsageError(text)
     return origin_of(url)
 
 

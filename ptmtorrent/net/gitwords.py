@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ptmtorrent.errors import (
     CorruptError,
+    FatalError,
     ForbiddenAddressError,
     ItemError,
     NetworkError,
@@ -16,13 +17,24 @@ from ptmtorrent.errors import (
 from ptmtorrent.net.gitproc import GitResult
 from ptmtorrent.net.text import safe_text, safe_url
 
+_MACHINE = re.compile(
+    r"^(?!remote:).*(?:No space left on device|Disk quota exceeded|Read-only file system)",
+    re.MULTILINE,
+)
+
 _Maker = Callable[[str, str], ItemError]
 
 
-def explain_git(result: GitResult, url: str) -> ItemError:
-    """The error that a failed git process stands for; ``url`` is the canonical one."""
+def explain_git(result: GitResult, url: str) -> ItemError | FatalError:
+    """The error that a failed git process stands for; ``url`` is the canonical one.
+
+    What the machine refuses is fatal, and never the repository's fault. A server may say the same
+    words (``remote:``) of its own machine.
+    """
     where = safe_url(url)
     said = _last_words(result.stderr)
+    if _MACHINE.search(result.stderr):
+        return FatalError(f"git: {said}; make room or mend permissions, then run again")
     status = _status(result.stderr)
     if status is not None:
         return _of_status(status, said, where)
@@ -97,6 +109,14 @@ _TABLE: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple(
     (re.compile(words, re.IGNORECASE), make)
     for words, make in (
         (r"file too large|signal 25|pack exceeds maximum", _over_limit),
+        (r"out of memory|cannot allocate memory", _over_limit),
+        (r"fsck error|cannot lock ref|mismatched algorithms|size_t overflow", _corrupt),
+        (r"http-fetch output", _corrupt),
+        (
+            r"pack is corrupted|pack has bad object|pack has [0-9]+ unresolved"
+            r"|already resolved|appears twice in the pack|did not receive expected object",
+            _corrupt,
+        ),
         (r"rate limit|too many requests", _refused),
         (r"not our ref|could not read [0-9a-f]{40}|missing (?:blob|tree|commit) ", _missing),
         (r"authentication failed|could not read username|terminal prompts disabled", _private),
@@ -109,10 +129,7 @@ _TABLE: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple(
         (r"possible repository corruption on the remote side", _corrupt),
         (r"early eof|unexpected disconnect|rpc failed|operation too slow|hung up", _broken),
         (r"gnutls|openssl|ssl |transfer closed|invalid index-pack output$", _broken),
-        (
-            r"fsck error|object corrupt|pack is corrupted|pack has bad object|sha1 collision",
-            _corrupt,
-        ),
+        (r"object corrupt|sha1 collision", _corrupt),
         (r"inflate returned|pack signature mismatch|bad (?:tree|object|line)|invalid", _corrupt),
         (r"not valid: is this a git repository|expected 'packfile'|protocol error", _corrupt),
     )

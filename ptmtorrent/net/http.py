@@ -144,9 +144,15 @@ class Transport:
             if is_refusal(arrival.status, arrival.advice, body):
                 raise self._courier.refused(arrival)
             arrival.leave.succeeded()
+        self._check_secrets(arrival, body)
         accept = request.headers.get("accept")
         check_page(arrival.url, arrival.status, arrival.headers, accept, body)
         return Response(arrival.url, arrival.status, arrival.headers, body, arrival.hops)
+
+    def _check_secrets(self, arrival: Arrival, body: bytes = b"") -> None:
+        """What is received is kept and told: CorruptError when it repeats one of our tokens."""
+        if self.access.tokens.are_in(body, arrival.url, *arrival.headers.values()):
+            raise CorruptError("the answer repeats an access token", status=arrival.status)
 
     async def _unpacked(self, arrival: Arrival, max_bytes: int) -> bytes:
         try:
@@ -167,6 +173,7 @@ class Transport:
                 stream = await self._unsuccessful(arrival)
             else:
                 arrival.leave.succeeded()
+                self._check_secrets(arrival)
                 stream = self._successful(arrival, start, size)
             await outer.enter_async_context(stack.pop_all())
             return stream
@@ -176,6 +183,7 @@ class Transport:
         if is_refusal(arrival.status, arrival.advice, body):
             raise self._courier.refused(arrival)
         arrival.leave.succeeded()
+        self._check_secrets(arrival, body)
         where = safe_url(arrival.url)
         if arrival.status == 416:
             raise CorruptError(f"the server has no such bytes: {where}", url=where, status=416)

@@ -1,7 +1,7 @@
 """Tokens: kept in memory only, shown to nobody, sent to their own host alone."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ptmtorrent.errors import UsageError
 from ptmtorrent.net.addresses import origin_of
@@ -45,7 +45,16 @@ class Tokens:
 
     def scrub(self, text: str) -> str:
         """``text`` without any token, plain or as sent."""
-        for base, token in self._tokens.items():
-            sent = (self.header_for(base) or "").rpartition(" ")[2]
-            text = text.replace(token, "***").replace(sent, "***")
+        for secret in self._secrets():
+            text = text.replace(secret, "***")
         return text
+
+    def are_in(self, *texts: str | bytes) -> bool:
+        """Whether any of them holds a token, plain or as sent: what repeats one is not kept."""
+        data = [t if isinstance(t, bytes) else t.encode("utf-8", "surrogateescape") for t in texts]
+        return any(secret.encode() in one for secret in self._secrets() for one in data)
+
+    def _secrets(self) -> Iterator[str]:
+        for base, token in self._tokens.items():
+            yield token
+            yield (self.header_for(base) or "").rpartition(" ")[2]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ptmtorrent.errors import FailError, SkipError
+from ptmtorrent.errors import FailError, SkipError, SkipReason
 from ptmtorrent.extract.files import files
 from ptmtorrent.extract.history import commit_count, commits, unreachable
 from ptmtorrent.extract.workbench import workbench
@@ -90,11 +90,12 @@ class Build:
             writers = {name: stack.enter_context(self._writer(name)) for name in names}
             for hub in sorted(self.refining.parsers):
                 for row, refined in self.refining.packages(hub):
-                    writers["packages"].write([package_row(row, refined.package)])
-                    writers["assets"].write(
+                    assets = [
                         asset_row(row, asset, self.ledger.reads.asset(asset.url))
                         for asset in refined.assets
-                    )
+                    ]
+                    writers["packages"].write([package_row(row, refined.package, assets)])
+                    writers["assets"].write(assets)
         for name in names:
             self._finished(name, writers[name])
 
@@ -222,8 +223,9 @@ class Build:
         self._counted.clear()
 
 
-def package_row(row: PackageRow, package: Package) -> Row:
-    """A row of ``packages``: the record as listed, and what became of it."""
+def package_row(row: PackageRow, package: Package, assets: Sequence[Row] = ()) -> Row:
+    """A row of ``packages``: the record as listed, and what became of it and of its assets."""
+    lacks = [a["reason"] for a in assets if not a["held"] and a["reason"] != SkipReason.UNSUPPORTED]
     return {
         "package_key": package_key(row.hub, row.package_id),
         "hub": row.hub,
@@ -259,8 +261,10 @@ def package_row(row: PackageRow, package: Package) -> Row:
         "used_bytes": package.used_bytes,
         "created_at": package.created_at,
         "modified_at": package.modified_at,
-        "depth": _depth(row),
-        "reason": row.visit_reason or (row.object_reason if row.lacks_objects else None),
+        "depth": "history" if lacks and row.visit else _depth(row),
+        "reason": row.visit_reason
+        or (row.object_reason if row.lacks_objects else None)
+        or next(filter(None, lacks), None),
         "raw_sha256": row.page,
         "raw_index": row.raw_index,
         "observed_at": parse_rfc3339(row.received_at),

@@ -4,8 +4,8 @@ Handlers touch neither ledger nor each other; they take a task and return what t
 module is the thin layer between them and the scheduler.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ptmtorrent.errors import ItemError, SkipError, SkipReason
 from ptmtorrent.hubs.base import Hub
@@ -13,7 +13,7 @@ from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Item
 from ptmtorrent.ledger.work import OriginPlan
 from ptmtorrent.model.events import Watcher, WorkFound
-from ptmtorrent.model.package import Answer, AnswerKind
+from ptmtorrent.model.package import AnswerKind, ListedPage
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import (
     AssetTask,
@@ -67,7 +67,8 @@ class Fetching:
     """The handlers of one snapshot's fetch pass.
 
     Attributes:
-        late: origins whose objects are planned last, for others must bring them.
+        late: origins whose host has lost their objects, so that others must bring them: they are
+            planned last. A rename adds to it.
     """
 
     snapshot_id: str
@@ -81,7 +82,7 @@ class Fetching:
     visit_origin: VisitOrigin
     fetch_object: FetchObject
     fetch_asset: FetchAsset
-    late: frozenset[str] = frozenset()
+    late: set[str] = field(default_factory=set)
 
     async def ask(self, item: Item) -> Found:
         """Ask a hub for a package that its listing did not show."""
@@ -91,7 +92,7 @@ class Fetching:
             reason = SkipReason.GONE
             line = self._line(Kind.ANSWER, item, stage=item.stage, key=item.key, reason=reason)
             return Found(Skipped(reason), [line])
-        return self._present(item, answer)
+        return Found() if answer.page is None else self._present(item, answer.page)
 
     async def visit(self, item: Item) -> Found:
         """Visit an origin."""
@@ -103,7 +104,8 @@ class Fetching:
 
     async def _visit(self, item: Item, *, is_shelf: bool) -> Found:
         plan = await self.recorder.ask(lambda ledger: ledger.work.origin_plan(item, self.number))
-        self.budget.reserve(0)
+        if not is_shelf:
+            self.budget.reserve(0)
         task = self._task(plan)
         try:
             result = await self.visit_origin(task)
@@ -111,9 +113,15 @@ class Fetching:
             raise as_listed(error, plan.status) from error
         if isinstance(result, Moved):
             self.watch(WorkFound(1))
+            if item.key in self.late:
+                self.late.add(result.to)
             line = self._line(Kind.MOVED, item, origin=item.key, to=result.to)
             return Found(Done(result), [line])
-        return self._visited(item, plan, task, result, is_shelf=is_shelf)
+        found = self._visited(item, plan, result, is_shelf=is_shelf)
+        if not result.replaced:
+            return found
+        earlier = await self.recorder.ask(lambda ledger: ledger.reads.kept_visits(item.key))
+        return replace(found, lines=[*found.lines, *self._repacked(item, result, earlier)])
 
     async def fetch(self, item: Item) -> Found:
         """Fetch one object."""
@@ -153,11 +161,10 @@ class Fetching:
         words = {"stage": item.stage, "key": item.key, "reason": error.reason}
         return [self._line(Kind.ANSWER, item, **words)]
 
-    def _present(self, item: Item, answer: Answer) -> Found:
-        assert answer.page is not None  # noqa: S101  # a present package comes with its record
-        sha256 = self.store.put(pack_page(answer.page.body))
-        line = self._line(Kind.RECORD, item, sha256=sha256, cursor=answer.page.cursor)
-        return Found(lines=[line], bytes=len(answer.page.body))
+    def _present(self, item: Item, page: ListedPage) -> Found:
+        sha256 = self.store.put(pack_page(page.body))
+        line = self._line(Kind.RECORD, item, sha256=sha256, cursor=page.cursor)
+        return Found(lines=[line], bytes=len(page.body))
 
     def _task(self, plan: OriginPlan) -> OriginTask:
         if plan.holding is None or plan.visit is None:
@@ -170,14 +177,9 @@ class Fetching:
             fingerprint=plan.fingerprint,
         )
 
-    def _visited(
-        self, item: Item, plan: OriginPlan, task: OriginTask, found: Visited, *, is_shelf: bool
-    ) -> Found:
-        received = found.holding.pack_bytes
-        if task.base is not None and set(task.base.packs) <= set(found.holding.packs):
-            received -= task.base.pack_bytes
-        self.budget.used += received
-        self.budget.by_git += received
+    def _visited(self, item: Item, plan: OriginPlan, found: Visited, *, is_shelf: bool) -> Found:
+        self.budget.used += found.received
+        self.budget.by_git += found.received
         line = self._line(
             Kind.VISIT,
             item,
@@ -190,7 +192,20 @@ class Fetching:
         changes: list[Change] = [self._find_held(found.holding)]
         if self.depth >= Depth.FULL and item.key not in self.late:
             changes.append(self._plan_objects(item))
-        return Found(Done(found), [line], changes, bytes=received)
+        return Found(Done(found), [line], changes, bytes=found.received)
+
+    def _repacked(
+        self, item: Item, found: Visited, earlier: Sequence[tuple[str, str]]
+    ) -> Iterator[Line]:
+        """Earlier visits are kept by the new packs, where all of their packs were replaced."""
+        for visit, name in earlier:
+            before = Holding.from_bytes(self.store.read(name))
+            if before.packs and set(before.packs) <= set(found.replaced):
+                packs, size = found.holding.packs, found.holding.pack_bytes
+                after = replace(before, packs=packs, pack_bytes=size)
+                holding = self.store.put(after.to_bytes())
+                names = {"visit": visit, "holding": holding, "replaces": name}
+                yield self._line(Kind.REPACK, item, **names)
 
     def _find_held(self, holding: Holding) -> Change:
         """Objects of a new head that the store has already, whoever brought them."""

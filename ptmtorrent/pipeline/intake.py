@@ -6,13 +6,20 @@ holds. Records are parsed here, by the hub's own pure ``parse``.
 
 import fnmatch
 import gzip
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from ptmtorrent.errors import IntegrityError
 from ptmtorrent.ledger.ledger import Ledger
-from ptmtorrent.ledger.roots import AssetLine, ListingLine, PageLine, Verdict, VisitLine
+from ptmtorrent.ledger.roots import (
+    AssetLine,
+    ListingLine,
+    PageLine,
+    RepackLine,
+    Verdict,
+    VisitLine,
+)
 from ptmtorrent.model.clock import rfc3339
 from ptmtorrent.model.package import Package, ParsedPage
 from ptmtorrent.model.visit import Holding, Visit
@@ -82,6 +89,8 @@ class Intake:
                 self._ledger.roots.listing(ListingLine(snapshot=number, at=at, **said))
             case Kind.VISIT:
                 self._ledger.roots.visit(self._visit(entry))
+            case Kind.REPACK:
+                self._ledger.roots.repack(self._repack(entry))
             case Kind.ASSET:
                 self._ledger.roots.asset(self._asset(entry))
             case Kind.MOVED:
@@ -125,6 +134,15 @@ class Intake:
             fingerprint=payload["fingerprint"],
             depth=payload["depth"],
             is_shelf=payload.get("shelf", False),
+        )
+
+    def _repack(self, entry: Entry) -> RepackLine:
+        payload = entry.payload
+        return RepackLine(
+            visit=payload["visit"],
+            holding=payload["holding"],
+            replaces=payload["replaces"],
+            pack_bytes=Holding.from_bytes(self._store.read(payload["holding"])).pack_bytes,
         )
 
     def _asset(self, entry: Entry) -> AssetLine:
@@ -173,15 +191,16 @@ def pack_page(body: bytes) -> bytes:
     return gzip.compress(body, 6, mtime=0)
 
 
+def matches(name: str, globs: Collection[str]) -> bool:
+    """Whether a package's name is one that globs select; none selects all."""
+    return not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+
+
 def _selected(
     packages: Iterable[tuple[int, Package]], globs: Iterable[str], take: int | None
 ) -> Iterator[tuple[int, Package]]:
     patterns = tuple(globs)
-    chosen = (
-        (index, package)
-        for index, package in packages
-        if not patterns or any(fnmatch.fnmatchcase(package.name, glob) for glob in patterns)
-    )
+    chosen = ((index, package) for index, package in packages if matches(package.name, patterns))
     return islice(chosen, take)
 
 

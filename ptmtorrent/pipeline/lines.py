@@ -18,6 +18,8 @@ class Kind(StrEnum):
     """A hub's listing ended: snapshot, hub, outcome, reason, scope."""
     VISIT = "visit"
     """An origin was visited: snapshot, hub, visit, holding, fingerprint, depth, shelf."""
+    REPACK = "repack"
+    """A visit is kept by another holding from now on: visit, holding, replaces (holding)."""
     MOVED = "moved"
     """An origin is elsewhere now: snapshot, hub, origin, to."""
     ASSET = "asset"

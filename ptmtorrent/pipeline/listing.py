@@ -47,15 +47,18 @@ class Lister:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def list_hub(self, hub: str, scope: Scope) -> None:
-        """List one hub to its end, unless this snapshot has done so already."""
+        """List one hub to its end, unless this snapshot has done so already.
+
+        A listing that was limited is made anew when the whole hub is wanted.
+        """
         state = await self._state(hub)
-        if state is not None and state.outcome in ENDED:
+        if state is not None and _is_ended(state, scope):
             return
-        has_begun = state is not None and state.first_page_at is not None
+        has_begun = state is not None and state.first_page_at and state.outcome not in ENDED
         if state is not None and has_begun:
             scope = scope_of(state.scope)
         cursor = state.next_cursor if state and has_begun else self.hubs[hub].first_cursor(scope)
-        listed = state.listed if state else 0
+        listed = state.listed if state and has_begun else 0
         outcome, reason = "complete" if scope.is_whole else "limited", None
         try:
             await self._pages(hub, scope, cursor, listed)
@@ -146,6 +149,10 @@ class Lister:
     async def _state(self, hub: str) -> Listing | None:
         listings = await self.recorder.ask(lambda ledger: ledger.reads.listings(self.number))
         return next((listing for listing in listings if listing.hub == hub), None)
+
+
+def _is_ended(state: Listing, scope: Scope) -> bool:
+    return state.outcome == "complete" or (state.outcome == "limited" and not scope.is_whole)
 
 
 def scope_text(scope: Scope) -> str:

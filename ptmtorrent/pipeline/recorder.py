@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
-from ptmtorrent.errors import FatalError
+from ptmtorrent.errors import CommandError, FatalError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.pipeline.intake import Intake
@@ -55,7 +55,7 @@ class Recorder:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._waiting: list[Result] = []
         self._writing: asyncio.Task[None] | None = None
-        self._broken = False
+        self._broken: Exception | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,7 +92,9 @@ class Recorder:
         await asyncio.shield(result.done)
 
     def _check(self) -> None:
-        if self._broken:
+        if isinstance(self._broken, CommandError):
+            raise self._broken
+        if self._broken is not None:
             raise FatalError("an earlier write failed; nothing more is written by this run")
 
     async def _write(self) -> None:
@@ -102,7 +104,7 @@ class Recorder:
             try:
                 await loop.run_in_executor(self._thread, self._commit, batch)
             except Exception as error:  # every waiter gets it, and the run ends
-                self._broken = True
+                self._broken = error
                 waiting, self._waiting = (*batch, *self._waiting), []
                 for result in waiting:
                     result.done.set_exception(error)
@@ -113,14 +115,14 @@ class Recorder:
     def _commit(self, batch: list[Result]) -> None:
         self._store.flush()
         at = self._clock.data()
-        entries = [
-            self._journal.append(line.kind, at, **line.payload)
-            for result in batch
-            for line in result.lines
-        ]
-        if entries:
-            self._journal.sync()
-        with self._ledger.transaction():
+        with self._ledger.transaction():  # begun first: nobody else may append meanwhile
+            entries = [
+                self._journal.append(line.kind, at, **line.payload)
+                for result in batch
+                for line in result.lines
+            ]
+            if entries:
+                self._journal.sync()
             self._intake.take(entries)
             for result in batch:
                 for change in result.changes:

@@ -1,21 +1,16 @@
-"""A dataset to ask questions of: DuckDB with views over exactly the shards of one snapshot.
+"""A dataset to ask questions of: DuckDB with views over exactly the shards of one snapshot."""
 
-The connection is shut: it reads the dataset's folder and nothing else, loads no extension, takes
-no setting, and sees no variable of the program.
-"""
-
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import duckdb
 
-from ptmtorrent.errors import IntegrityError, NotFoundError, UsageError
+from ptmtorrent.errors import NotFoundError, UsageError
 from ptmtorrent.query.answer import Answer
+from ptmtorrent.query.connection import connect
 from ptmtorrent.query.package import Contents, Package, find_package
 from ptmtorrent.query.statement import check
-from ptmtorrent.shards.documents import sql_text, views_sql
 from ptmtorrent.shards.manifest import Manifest, latest, load, snapshots
 from ptmtorrent.shards.schema import Schema, load_schema, load_schemas
 
@@ -38,9 +33,8 @@ class Dataset:
     ) -> None:
         self.folder = Path(folder).resolve()
         self.manifest: Manifest = latest(self.folder) if at is None else load(self.folder, at)
-        _check(self.folder, self.manifest)
         self._contents = contents
-        self._connection = _connect(self.folder, self.manifest)
+        self._connection = connect(self.folder, {"main": self.manifest})
 
     def __enter__(self) -> Self:
         return self
@@ -97,35 +91,3 @@ class Dataset:
     def close(self) -> None:
         """Let go of the connection and its relations."""
         self._connection.close()
-
-
-def _check(folder: Path, manifest: Manifest) -> None:
-    """Every shard is there with its size; whether its bytes are right, ``verify`` tells."""
-    for shard in manifest.shards:
-        path = folder / shard.path
-        found = path.stat().st_size if path.is_file() else None
-        if found != shard.bytes:
-            raise IntegrityError(f"{path}: {found} bytes instead of {shard.bytes}; run `verify`")
-
-
-def _connect(folder: Path, manifest: Manifest) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:", config=_config(folder))
-    try:
-        connection.execute(f"SET allowed_directories = [{sql_text(f'{folder}/')}]")
-        connection.execute("SET enable_progress_bar = false")  # it would go to stdout
-        connection.execute("SET enable_external_access = false")
-        connection.execute(views_sql(manifest, prefix=f"{folder}/"))
-        connection.execute("SET lock_configuration = true")
-    except duckdb.Error as error:
-        connection.close()
-        raise IntegrityError(f"snapshot {manifest.snapshot} cannot be read: {error}") from error
-    return connection
-
-
-def _config(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
-    return {
-        "temp_directory": f"{folder.parent}/.query-{os.getpid()}",
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "allow_community_extensions": False,
-    }

@@ -8,8 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ptmtorrent import disk
+from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.shards.manifest import Manifest, Shard, path_of
 from ptmtorrent.shards.schema import Column, Kind, Schema, load_schemas
+
+NAMES = ("views.sql", "SCHEMA.md")
 
 _DERIVED = {
     "commits": """\
@@ -52,13 +55,15 @@ _GROWTH = {
 }
 
 
-def write(dataset: Path, manifest: Manifest) -> None:
-    """Write ``views.sql`` and ``SCHEMA.md`` beside where the manifest will lie."""
+def write(dataset: Path, manifest: Manifest) -> dict[str, str]:
+    """Write the documents beside where the manifest will lie; returns the sha256 of each."""
     folder = path_of(dataset, manifest.snapshot).parent
     disk.make_dirs(folder)
     disk.remove_temps(folder)
-    disk.write_atomic(folder / "views.sql", views_sql(manifest).encode())
-    disk.write_atomic(folder / "SCHEMA.md", schema_md().encode())
+    texts = (views_sql(manifest).encode(), schema_md().encode())
+    for name, data in zip(NAMES, texts, strict=True):
+        disk.write_atomic(folder / name, data)
+    return {name: sha256_of(data) for name, data in zip(NAMES, texts, strict=True)}
 
 
 def views_sql(manifest: Manifest, prefix: str = "") -> str:

@@ -231,6 +231,16 @@ def latest(dataset: Path) -> Manifest:
     return load(dataset, known[-1])
 
 
+def is_snapshot(name: str) -> bool:
+    """Whether a name can be a snapshot's id."""
+    return _SNAPSHOT.fullmatch(name) is not None
+
+
+def is_shard_path(path: str) -> bool:
+    """Whether a path, relative to the dataset, can be a shard's."""
+    return _SHARD_PATH.fullmatch(path) is not None
+
+
 def order_of(snapshot: str) -> tuple[str, int]:
     """The key that sorts snapshots: the day, then the number within it. ValueError if not an id."""
     match = _SNAPSHOT.fullmatch(snapshot)

@@ -107,6 +107,24 @@ class BlobFiles:
             for path in present:
                 path.unlink(missing_ok=True)
 
+    def remove(self, sha256: str) -> int:
+        """Remove a blob; returns its bytes, 0 if it was not here."""
+        path = self._layout.blob(sha256)
+        with self._lock, self._fuse.guard(path):
+            size = path.stat().st_size if path.exists() else 0
+            path.unlink(missing_ok=True)
+            self._known.discard(sha256)
+        return size
+
+    def set_aside(self, sha256: str, target: Path) -> None:
+        """Move the bytes of a blob to ``target``, durably: its name is free again."""
+        path = self._layout.blob(sha256)
+        with self._lock, self._fuse.guard(path):
+            path.rename(target)
+            self._known.discard(sha256)
+            disk.sync_dir(target.parent)
+            disk.sync_dir(path.parent)
+
     def names(self) -> Iterator[str]:
         """The names of all large blobs; memory does not grow with their number."""
         with self._lock:

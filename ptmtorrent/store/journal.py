@@ -98,7 +98,7 @@ class Journal:
             raise ValueError(f"{self._folder}: not open for writing")
         with self._lock:
             line = _encode(self._head, kind, at, payload)
-            entry = _decode(line)
+            entry = decode(line)
             self._buffer += line + b"\n"
             self._head = entry.head
         return entry
@@ -203,7 +203,7 @@ def _encode(head: Head, kind: str, at: datetime, payload: Mapping[str, Any]) -> 
     return canonical_json({**payload, **own})
 
 
-def _decode(line: bytes) -> Entry:
+def decode(line: bytes) -> Entry:
     """Read a line; ValueError, KeyError or TypeError when it is not one."""
     value = json.loads(line)
     payload = {key: item for key, item in value.items() if key not in _OWN}
@@ -216,7 +216,7 @@ def _decode(line: bytes) -> Entry:
 
 def _decode_at(line: bytes, path: Path, where: str) -> Entry:
     try:
-        return _decode(line)
+        return decode(line)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"{path}: {where} cannot be read") from error
 

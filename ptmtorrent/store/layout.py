@@ -14,6 +14,8 @@
         segments/NNNNNN.idx       where they are in it
         journal/NNNNNN.jsonl      the roots of the store
         partial/                  blobs on their way in, and scratch directories
+        damaged/HEX.XXXX          bytes that were not what their name says
+        garbage.json              what no root reached, and since when
 """
 
 from dataclasses import dataclass
@@ -77,6 +79,16 @@ class Layout:
     def partial(self) -> Path:
         """What is not finished."""
         return self.store / "partial"
+
+    @property
+    def damaged(self) -> Path:
+        """Bytes that were found not to be what their name says; kept, and read by nobody."""
+        return self.store / "damaged"
+
+    @property
+    def garbage(self) -> Path:
+        """The list of what no root reached, and since when."""
+        return self.store / "garbage.json"
 
     def blob(self, sha256: str) -> Path:
         """The file of a large blob. ValueError if ``sha256`` is not a digest (never a path)."""

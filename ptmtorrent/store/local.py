@@ -7,9 +7,11 @@ were there at the open; small blobs of another live process are seen at the next
 
 import hashlib
 import io
+import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +21,7 @@ from ptmtorrent import disk
 from ptmtorrent.errors import CorruptError, IntegrityError, NotFoundError
 from ptmtorrent.model.oid import is_sha256, sha256_of
 from ptmtorrent.store.base import BlobWriter
+from ptmtorrent.store.compaction import compact, give_up
 from ptmtorrent.store.files import BlobFiles
 from ptmtorrent.store.incoming import FileWriter, SmallWriter
 from ptmtorrent.store.layout import Layout
@@ -31,7 +34,10 @@ from ptmtorrent.store.writers import WriterId
 class LocalStore:
     """The BlobStore of a root. Use as a context manager, or ``close`` it."""
 
-    def __init__(self, files: BlobFiles, segments: Segments, partials: Partials | None) -> None:
+    def __init__(
+        self, layout: Layout, files: BlobFiles, segments: Segments, partials: Partials | None
+    ) -> None:
+        self._layout = layout
         self._files = files
         self._segments = segments
         self._partials = partials
@@ -46,7 +52,8 @@ class LocalStore:
         layout, fuse = Layout(root), disk.Fuse()
         files = BlobFiles(layout, fuse)
         partials = _prepare(layout, files) if write else None
-        return cls(files, Segments.open(layout.segments, write=write, fuse=fuse), partials)
+        segments = Segments.open(layout.segments, write=write, fuse=fuse)
+        return cls(layout, files, segments, partials)
 
     def has(self, sha256: str) -> bool:
         """Whether the blob is here."""
@@ -134,6 +141,38 @@ class LocalStore:
         small = (digest.hex() for digest in self._segments.digests())
         return chain(small, self._files.names())
 
+    def is_sound(self, sha256: str) -> bool:
+        """Whether the bytes of a blob are what its name says, by reading all of them."""
+        file = self._files.open(sha256)
+        if file is None:
+            return self._has_good_record(sha256)
+        with file, disk.refusals(self._layout.blob(sha256)):
+            return _digest_of(file) == sha256
+
+    def set_aside(self, sha256: str) -> bool:
+        """Move bytes that are not what their name says to ``damaged``, so that good ones can come.
+
+        Returns whether there were any. Nothing that is sound is touched, nothing is deleted.
+        """
+        self._for_writing()
+        self.flush()
+        if self._files.size(sha256) is None:
+            return give_up(self._segments, bytes.fromhex(sha256), partial(self._keep, sha256))
+        if self.is_sound(sha256):
+            return False
+        self._files.set_aside(sha256, self._place_aside(sha256))
+        return True
+
+    def remove(self, sha256: str) -> int:
+        """Remove a large blob; returns its bytes. Small ones go by ``compact``."""
+        self._for_writing()
+        return self._files.remove(sha256)
+
+    def compact(self, is_garbage: Callable[[bytes], bool]) -> int:
+        """Rewrite segments that are mostly garbage, told by digest; returns the bytes freed."""
+        self._for_writing()
+        return compact(self._segments, is_garbage)
+
     def close(self) -> None:
         """Let go. What was not flushed is not acknowledged; large blobs stay for a next writer."""
         if self._partials is not None:
@@ -154,6 +193,20 @@ class LocalStore:
         finally:
             self.close()
 
+    def _has_good_record(self, sha256: str) -> bool:
+        try:
+            return self._segments.read(bytes.fromhex(sha256)) is not None
+        except IntegrityError:
+            return False
+
+    def _place_aside(self, sha256: str) -> Path:
+        """A free name in ``damaged``."""
+        disk.make_dirs(self._layout.damaged)
+        return self._layout.damaged / f"{sha256}.{secrets.token_hex(4)}"
+
+    def _keep(self, sha256: str, data: bytes) -> None:
+        disk.write_once(self._place_aside(sha256), data, mode=0o444)
+
     def _find_size(self, sha256: str) -> int | None:
         size = self._files.size(sha256)
         return self._segments.size(bytes.fromhex(sha256)) if size is None else size
@@ -164,7 +217,7 @@ class LocalStore:
         return self._partials
 
     def _put_file(self, sha256: str, data: bytes, partials: Partials) -> None:
-        path = partials.new_path(sha256)
+        path = partials.fresh(sha256)
         disk.copy_new(io.BytesIO(data), path, mode=0o600)
         self._files.receive(path, sha256)
 
@@ -177,7 +230,7 @@ class LocalStore:
             path.unlink()
 
     def _adopt_large(self, path: Path, sha256: str, partials: Partials) -> None:
-        own = partials.new_path(sha256)
+        own = partials.fresh(sha256)
         with disk.refusals(path):
             path.rename(own)
         self._files.receive(own, sha256)
@@ -194,6 +247,13 @@ def _prepare(layout: Layout, files: BlobFiles) -> Partials:
     partials.sweep(now)
     files.finish_interrupted(partials)
     return partials
+
+
+def _digest_of(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(disk.CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _read_verified(file: BinaryIO, sha256: str) -> bytes:

@@ -36,13 +36,15 @@ class Partials:
         self._writer = writer
         self._numbers = count(1)
 
-    def new_path(self, sha256: str) -> Path:
-        """A name of our own for bytes of this blob; nothing is there."""
-        return self._folder / f"{sha256}.{self._writer}.{next(self._numbers)}"
+    def fresh(self, sha256: str) -> Path:
+        """A name of our own for all bytes of this blob; what earlier writers got is forgotten."""
+        with disk.refusals(self._folder):
+            (self._folder / sha256).unlink(missing_ok=True)
+        return self._new_path(sha256)
 
     def take(self, sha256: str) -> Path:
         """A file of our own with what earlier writers of this blob got; empty if none did."""
-        path = self.new_path(sha256)
+        path = self._new_path(sha256)
         with disk.refusals(path):
             try:
                 (self._folder / sha256).rename(path)
@@ -83,6 +85,9 @@ class Partials:
         for path in list(self._folder.iterdir()):
             if len(path.name) == 64 and _PARTIAL.fullmatch(path.name):
                 yield path
+
+    def _new_path(self, sha256: str) -> Path:
+        return self._folder / f"{sha256}.{self._writer}.{next(self._numbers)}"
 
     def _sweep_one(self, path: Path, now: float) -> None:
         partial, scratch = _PARTIAL.fullmatch(path.name), _SCRATCH.fullmatch(path.name)

@@ -8,17 +8,18 @@ r"""The bytes of a segment and of its index. Pure but for the streams it is give
                  at the end the sha256 of all before it
 
 A record proves itself, so an index can always be made anew. What a killed writer or a power cut
-leaves at the end of a segment does not prove itself; it was never acknowledged and is ignored.
+leaves at the end of a segment does not prove itself; it was never acknowledged and is ignored. So
+is a record that was damaged later: it is lost, and those behind it are found again.
 """
 
 import hashlib
 import mmap
+import re
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from ptmtorrent.errors import IntegrityError
 
@@ -29,9 +30,13 @@ SEGMENT_MAGIC = b"PTMSEG1\n"
 
 _INDEX_MAGIC = b"PTMIDX1\n"
 _FRAME = struct.Struct("<I32s")
+FRAME_BYTES = _FRAME.size
+"""What a record costs beyond the bytes of its blob."""
 _INDEX_HEAD = struct.Struct("<8sQQ")
 _ENTRY = struct.Struct("<32sII")
 _CHECKSUM = 32
+_FRAME_LIKE = re.compile(rb"(?=..\0\0(?!\0{32}))", re.DOTALL)
+"""Where a frame may begin: a length below 64 KiB, and a digest that is not all zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,33 +73,43 @@ def read_record(segment: Path, digest: bytes, span: Span) -> bytes:
     return data
 
 
-def scan(stream: BinaryIO, start: int) -> Iterator[tuple[bytes, Span]]:
-    """Digest and span of each good record from ``start`` to the first that is not whole and right.
+def scan(segment: bytes | mmap.mmap, start: int) -> Iterator[tuple[bytes, Span]]:
+    """Digest and span of each good record from ``start`` on; what is damaged is passed over.
 
     Args:
-        stream: the segment.
+        segment: its bytes.
         start: 0, or where a record begins.
     """
-    stream.seek(start)
-    if start == 0 and stream.read(len(SEGMENT_MAGIC)) != SEGMENT_MAGIC:
-        return
     position = max(start, len(SEGMENT_MAGIC))
-    while (record := _next_record(stream)) is not None:
-        digest, length = record
-        span = span_at(position, length)
-        yield digest, span
-        position = span.end
+    while position < len(segment):
+        record = _record_at(segment, position)
+        if record is None:
+            record = _next_record(segment, position + 1)
+        if record is None:
+            return
+        yield record
+        position = record[1].end
 
 
-def _next_record(stream: BinaryIO) -> tuple[bytes, int] | None:
-    head = stream.read(_FRAME.size)
+def _next_record(segment: bytes | mmap.mmap, position: int) -> tuple[bytes, Span] | None:
+    """The first good record behind a bad one."""
+    for match in _FRAME_LIKE.finditer(segment, position):
+        record = _record_at(segment, match.start())
+        if record is not None:
+            return record
+    return None
+
+
+def _record_at(segment: bytes | mmap.mmap, position: int) -> tuple[bytes, Span] | None:
+    head = segment[position : position + _FRAME.size]
     if len(head) < _FRAME.size:
         return None
     length, digest = _FRAME.unpack(head)
-    if length >= SMALL:
+    span = span_at(position, length)
+    if length >= SMALL or span.end > len(segment):
         return None
-    data = stream.read(length)
-    return (digest, length) if hashlib.sha256(data).digest() == digest else None
+    data = segment[span.offset : span.end]
+    return (digest, span) if hashlib.sha256(data).digest() == digest else None
 
 
 def encode_index(spans: Mapping[bytes, Span], covered: int) -> bytes:
@@ -103,6 +118,21 @@ def encode_index(spans: Mapping[bytes, Span], covered: int) -> bytes:
     for digest in sorted(spans):
         body += _ENTRY.pack(digest, spans[digest].offset, spans[digest].length)
     return bytes(body) + hashlib.sha256(body).digest()
+
+
+def decode_index(data: bytes) -> tuple[int, list[tuple[bytes, Span]]]:
+    """What the bytes of an index say: how many bytes it covers, and its entries as they stand.
+
+    ValueError when they are no index, or not what its own digest says.
+    """
+    body, checksum = data[:-_CHECKSUM], data[-_CHECKSUM:]
+    if not body.startswith(_INDEX_MAGIC) or hashlib.sha256(body).digest() != checksum:
+        raise ValueError("its bytes are not what its own digest says")
+    _, covered, count = _INDEX_HEAD.unpack_from(body)
+    if len(body) != _position(count):
+        raise ValueError(f"{count} entries do not fit its {len(data)} bytes")
+    entries = _ENTRY.iter_unpack(body[_INDEX_HEAD.size :])
+    return covered, [(digest, Span(offset, length)) for digest, offset, length in entries]
 
 
 class Index:

@@ -6,8 +6,10 @@ was killed is read up to its last good record, and indexed by the next process t
 """
 
 import heapq
+import mmap
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
@@ -54,7 +56,7 @@ class Segment:
     @classmethod
     def seal(cls, path: Path, spans: dict[bytes, Span]) -> "Segment":
         """Write the index of a synced segment and open it."""
-        covered = max(span.end for span in spans.values())
+        covered = max((span.end for span in spans.values()), default=0)
         disk.write_atomic(path.with_suffix(".idx"), encode_index(spans, covered))
         return cls(path, Index.open(path.with_suffix(".idx")), {})
 
@@ -71,6 +73,10 @@ class Segment:
         """The digests, sorted."""
         return heapq.merge(self._index or (), sorted(self._tail))
 
+    def spans(self) -> dict[bytes, Span]:
+        """Where each blob is; all of it in memory."""
+        return (self._index.spans() if self._index else {}) | self._tail
+
     def close(self) -> None:
         """Let go of the index."""
         if self._index:
@@ -80,8 +86,8 @@ class Segment:
 def _scan_tail(path: Path, start: int) -> dict[bytes, Span]:
     if path.stat().st_size <= start:
         return {}
-    with path.open("rb") as stream:
-        return dict(scan(stream, start))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+        return dict(scan(pages, start))
 
 
 class OpenSegment:
@@ -232,6 +238,24 @@ class Segments:
         with self._lock:
             self._retire()
         self.flush()
+
+    def sealed(self) -> list[Segment]:
+        """The segments that are only read; flushes, and seals the one being written."""
+        self.seal()
+        with self._lock:
+            return list(self._sealed)
+
+    @contextmanager
+    def replacing(self, old: Segment) -> Iterator[list[Segment]]:
+        """Put what the block adds to the list in the place of a sealed segment.
+
+        Nobody else reads or writes meanwhile. A block that fails leaves the segment in its place.
+        """
+        with self._syncing, self._lock, self._fuse.guard(self._folder):
+            successors: list[Segment] = []
+            yield successors
+            at = self._sealed.index(old)
+            self._sealed[at : at + 1] = successors
 
     def _append(self, digest: bytes, data: bytes) -> None:
         if self._active is None:

@@ -61,7 +61,7 @@ def names(page):
 
 
 async def test_pages_follow_each_other_and_show_every_wanted_file_once():
-    hub = ShelfHub(Boards(), SHELF, lambda path: path != "1.json")
+    hub = ShelfHub(Boards(), SHELF, lambda path: path != "1.json", read)
     cursor, found = hub.first_cursor(Scope()), []
     while cursor:
         assert cursor.startswith("/quillmark/shelf")
@@ -75,9 +75,45 @@ async def test_pages_follow_each_other_and_show_every_wanted_file_once():
     assert found == [file for file in FILES if file[0] != "1.json"]
 
 
-async def test_what_a_shelf_does_not_show_is_gone():
-    answer = await ShelfHub(Boards(), SHELF, bool).ask("name", "id")
-    assert answer.kind is AnswerKind.GONE
+def read(body):
+    return parse_shelf(body, (LISTS,))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A shelf whose one file is this."""
+
+    path: str
+    content: bytes
+
+    async def files(self, origin, wanted, after):
+        return ((self.path, self.content),), False
+
+
+READABLE = b'[{"name": "one"}, 7]'
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "asked", "kind"),
+    [
+        ("list.json", READABLE, "id", AnswerKind.GONE),
+        ("list.json", b'[{"name": "one"}, <<<<]', "id", AnswerKind.GONE),
+        ("list.json", b"<<<<<<< HEAD", "id", AnswerKind.UNKNOWN),
+        ("list.json", b"", "id", AnswerKind.UNKNOWN),
+        ("card.json", READABLE, "id", AnswerKind.UNKNOWN),
+    ],
+)
+async def test_what_a_shelf_does_not_show_is_gone_unless_its_list_is_broken_or_missing(
+    path, content, asked, kind
+):
+    hub = ShelfHub(Broken(path, content), SHELF, bool, read, frozenset({"list.json"}))
+    assert (await hub.ask("name", asked)).kind is kind
+
+
+@pytest.mark.parametrize(("asked", "kind"), [("id", AnswerKind.UNKNOWN), ("x", AnswerKind.GONE)])
+async def test_a_card_that_cannot_be_read_is_not_gone(asked, kind):
+    hub = ShelfHub(Broken("folder/id.json", b"cut off"), SHELF, bool, read)
+    assert (await hub.ask("name", asked)).kind is kind
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """All five hubs, against the truth of their world."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from job import Job
@@ -172,6 +175,63 @@ def test_the_optional_hub_away_alone_fails_nothing(of_five):
         assert "optional" in err
         assert of_five.snapshot() == 0
     assert of_five.rows("SELECT count(DISTINCT snapshot) FROM packages") == [(1,)]
+
+
+def rewrite(world, name, path, content):
+    """Commit a file to a repository of the world behind the servers' backs."""
+    where = world / "repositories/github" / f"{name}.git"
+
+    def ask(*words, stdin=b""):
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "--git-dir", where]
+        done = subprocess.run(["git", *who, *words], input=stdin, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    blob = ask("hash-object", "-w", "--stdin", stdin=content)
+    kept = [line for line in ask("ls-tree", "HEAD").splitlines() if not line.endswith(f"\t{path}")]
+    tree = "\n".join([*kept, f"100644 blob {blob}\t{path}", ""])
+    made = ask("mktree", stdin=tree.encode())
+    ask("update-ref", "HEAD", ask("commit-tree", "-p", "HEAD", "-m", "broken", made))
+
+
+def test_a_broken_commit_to_a_registry_is_not_the_end_of_its_hub(five_world, tmp_path):
+    shutil.copytree(five_world, tmp_path / "world")
+    job = Job(tmp_path / "root", tmp_path / "world", all_hubs=True)
+    with job.served():
+        assert job.snapshot("--depth", "listing", "--only", "modelhub") == 0
+        rewrite(job.world, "waterside-ai/registry", "models.json", b'[{"id": "a",\n<<<<<<< HEAD\n')
+        assert job.snapshot("--depth", "listing", "--only", "modelhub", "--new") == 0
+    assert job.rows("SELECT DISTINCT status FROM packages") == [("unseen",)]
+    job.close()
+
+
+def test_a_lost_ledger_comes_back_with_the_same_content(five, tmp_path):
+    contents = []
+    for name in ("kept", "lost"):
+        job = Job(tmp_path / name, five.world, all_hubs=True)
+        shutil.copytree(five.root, job.root)
+        if name == "lost":
+            for path in job.root.glob("ledger.sqlite*"):
+                path.unlink()
+        with job.served(), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PTMTORRENT_CLOCK", "2026-11-22T12:00:00Z")
+            assert job.run("snapshot", "--depth", "history") == 0
+        contents.append(job.content("2026-11-22"))
+        job.close()
+    assert contents[0] == contents[1]
+
+
+def test_no_token_is_used_in_the_demo(tmp_path):
+    canary = "canary5e1f0c"
+    done = subprocess.run(
+        [sys.executable, "-m", "ptmtorrent", "--quiet", "demo", str(tmp_path / "demo")],
+        env={"PATH": os.environ["PATH"], "HF_TOKEN": canary, "GITHUB_TOKEN": canary},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    requests = (tmp_path / "demo/sandbox/requests.jsonl").read_text().splitlines()
+    assert not any(json.loads(line)["auth"] for line in requests)
 
 
 @pytest.fixture(scope="module")

@@ -101,6 +101,8 @@ def test_an_endpoint_may_be_private_only_when_that_is_allowed() -> None:
             Rules.of([], ["http://10.0.0.5:8080"], allow_private=True).check(url)
     with pytest.raises(ForbiddenAddressError):
         Rules.of([], ["http://10.0.0.5:8080"]).check("http://10.0.0.5:8080/")
+    with pytest.raises(ForbiddenAddressError):
+        Rules.of([], ["https://10.0.0.5"]).check("https://10.0.0.5/")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from loopback import HUB, TOKEN, Server, serve
 from ptmtorrent.errors import (
     CorruptError,
     FailReason,
+    FatalError,
     ForbiddenAddressError,
+    ItemError,
     NetworkError,
     RefusedError,
     SkipError,
@@ -274,7 +276,7 @@ def test_the_environment_is_whole_and_our_own(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("GIT_SSH_COMMAND", "touch MARK")
     environ = environment(None)
     assert not {"HTTPS_PROXY", "GIT_SSH_COMMAND"} & environ.keys()
-    assert environ["GIT_ALLOW_PROTOCOL"] == "none"
+    assert (environ["GIT_ALLOW_PROTOCOL"], environ["GIT_NO_LAZY_FETCH"]) == ("none", "1")
     assert environment(Network("https://h:443", "https://h/x", "h", 443))["GIT_ALLOW_PROTOCOL"] == (
         "https"
     )
@@ -357,3 +359,10 @@ def test_messages_hold_no_query_and_no_user_info() -> None:
     assert "pw@" not in str(error)
     assert isinstance(error, NetworkError)
     assert error.reason is FailReason.NETWORK
+
+
+def test_what_the_machine_refuses_is_fatal_and_what_the_server_says_of_its_own_is_not() -> None:
+    ours = GitResult(128, b"", "error: cannot lock ref 'x': No space left on device\n")
+    assert isinstance(explain_git(ours, "https://hub.example/a/b"), FatalError)
+    theirs = GitResult(128, b"", "remote: fatal: write error: No space left on device\n")
+    assert isinstance(explain_git(theirs, "https://hub.example/a/b"), ItemError)

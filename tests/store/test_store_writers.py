@@ -1,7 +1,9 @@
 """Who is gone and who is not; and what the disk refuses."""
 
 import errno
+import hashlib
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from ptmtorrent import disk
 from ptmtorrent.errors import FatalError
+from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.partials import Partials
 from ptmtorrent.store.writers import WriterId, is_gone, start_of
 
@@ -49,7 +52,7 @@ def test_this_process_runs_and_a_missing_one_does_not() -> None:
 def test_of_two_partials_of_a_blob_the_longer_stays(tmp_path: Path) -> None:
     partials, name = Partials(tmp_path, ME), "ab" * 32
     for length in (5, 9, 7, 0):
-        path = partials.new_path(name)
+        path = partials._new_path(name)
         path.write_bytes(b"x" * length)
         partials.let_go(path)
     (left,) = tmp_path.iterdir()
@@ -120,3 +123,14 @@ def test_only_stale_temporary_files_are_removed(tmp_path: Path) -> None:
     os.utime(tmp_path / "c.tmp", (0, 0))
     disk.remove_stale_temps(tmp_path, now=5_001)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b.tmp", "c.tmp"]
+
+
+def test_bytes_that_come_another_way_leave_no_partial_behind(tmp_path: Path) -> None:
+    data = b"x" * 100_000
+    name = hashlib.sha256(data).hexdigest()
+    with LocalStore.at(tmp_path, write=True) as store:
+        with closing(store.writer(name, len(data))) as writer:
+            writer.write(data[:50_000])
+        assert store.put(data) == name
+        store.flush()
+        assert list((tmp_path / "store/v1/partial").iterdir()) == []

@@ -1,0 +1,1 @@
+"""What no root reaches: found, waited for, removed."""

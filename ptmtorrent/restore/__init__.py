@@ -1,0 +1,1 @@
+"""What is held, as people use it: a bare repository, or the files of its head."""
