@@ -4,10 +4,11 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ROOT ?= ptmtorrent-data
 TOP ?= 1000
+KILLS ?= 100
 PTMTORRENT := $(BIN)/ptmtorrent
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint snapshot clean format docs
+.PHONY: help demo test check lint snapshot crash mutants clean format docs
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +28,12 @@ lint: $(STAMP)-dev ## format, lint and strict types
 
 snapshot: $(STAMP) ## build today's snapshot of the hubs, or go on with the unfinished one
 	@$(PTMTORRENT) --root $(ROOT) snapshot --top $(TOP)
+
+crash: $(STAMP)-dev ## kill a hundred runs at random moments and compare what they end with
+	@$(BIN)/python scripts/crash.py --kills $(KILLS)
+
+mutants: $(STAMP)-dev ## take each protection out and see that a test notices
+	@$(BIN)/python scripts/mutants.py
 
 format: $(STAMP)-dev ## format and mend what can be mended by itself
 	@$(BIN)/ruff format .
