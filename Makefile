@@ -8,7 +8,7 @@ KILLS ?= 100
 PTMTORRENT := $(BIN)/ptmtorrent
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint snapshot crash mutants clean format docs
+.PHONY: help demo test check slow lint snapshot crash mutants clean format docs
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,10 @@ demo: $(STAMP) ## run the main job offline into ./demo and ask it one question
 	@$(PTMTORRENT) demo demo
 
 test: $(STAMP)-dev ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not slow"
+
+slow: $(STAMP)-dev ## run the tests that take minutes: hostile repositories, full disks, many kills
+	@$(BIN)/python -m pytest -m slow
 
 check: lint test ## format, lint, strict types, architecture, tests: what CI runs
 

@@ -11,6 +11,8 @@ from watch import MIB, run_apart
 
 from ptmtorrent.extract import history, wanted
 
+pytestmark = pytest.mark.slow
+
 CASES = (*TREES, *HISTORIES, *SERVERS)
 MEMORY_MIB = 512
 

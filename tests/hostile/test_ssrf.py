@@ -25,6 +25,8 @@ from ptmtorrent.policy.outcome import outcome_of
 from ptmtorrent.settings import defaults
 from ptmtorrent.store.local import LocalStore
 
+pytestmark = pytest.mark.slow
+
 PLACES = (
     "http://127.0.0.1{p}/", "https://127.0.0.1{p}/", "http://localhost{p}/", "http://localhost.{p}/",
     "http://LOCALHOST{p}/", "http://[::1]{p}/", "http://[::ffff:127.0.0.1]{p}/",

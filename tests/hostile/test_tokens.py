@@ -20,6 +20,8 @@ from secrets_search import blobs_with, forms, found, places
 from ptmtorrent.sandbox.generate import generate
 from ptmtorrent.sandbox.world import World
 
+pytestmark = pytest.mark.slow
+
 HF, GITHUB = "hf_canaryA7f3e91bd2c", "ghp_canaryB55e0c4d7a1"
 LOGIN, ADDRESS, ECHO = "hf_canaryC0d1e2f3a4b", "pwcanaryD9f8e7d6c5b", "hf_canaryE13579bdf02"
 FORMS = {token: forms(token) for token in (HF, GITHUB, LOGIN, ADDRESS, ECHO)}

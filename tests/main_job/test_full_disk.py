@@ -12,6 +12,8 @@ import pytest
 from job import Job, until
 from storm import COMMAND, left_behind
 
+pytestmark = pytest.mark.slow
+
 LEAVE = 100 * 1024
 """Bytes that are left when a disk is filled."""
 SMALL_FILE = 150 * 1024

@@ -21,6 +21,8 @@ from ptmtorrent.store.layout import Layout
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import open_root
 
+pytestmark = pytest.mark.slow
+
 
 def context(job: Job, *, as_json: bool = True) -> Context:
     return Context(

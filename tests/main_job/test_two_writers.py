@@ -9,6 +9,8 @@ from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
 
+pytestmark = pytest.mark.slow
+
 NO_LOCK = "import fcntl\nfcntl.flock = lambda fd, operation: None\n"
 """Every lock is granted to everybody, as on some network file systems."""
 
