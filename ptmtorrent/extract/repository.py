@@ -41,7 +41,7 @@ _ENVIRONMENT = (
 """Larger files are streamed, and are binary to a diff: its memory is a multiple of the lines."""
 
 _LIMITED = 'ulimit -c 0; ulimit -d "$0" || exit 1; ulimit -t "$1" || exit 1; shift; exec "$@"'
-_MEMORY_KIB = 384 * 1024
+_MEMORY_KIB = 352 * 1024
 _CPU_S = 3600
 _TOO_MUCH = ("out of memory", "cannot allocate memory")
 _ERROR_LIMIT = 64 * 1024

@@ -111,7 +111,7 @@ class GitLimits:
 
     deadline_s: float = 3600.0
     file_bytes: int | None = None
-    memory_bytes: int | None = 384 * 2**20
+    memory_bytes: int | None = 352 * 2**20
     cpu_s: int | None = None
     stdout_bytes: int = 64 * 2**20
 

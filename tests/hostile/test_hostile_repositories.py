@@ -30,7 +30,7 @@ def test_it_ends_as_it_must(case: Case, tmp_path, outside, canary):
     end = ran.value
     assert (end.ends, end.told) == (case.ends, case.told if case.ends == "done" else ""), end
     assert end.message.isprintable(), end.message
-    assert ran.peak_mib <= MEMORY_MIB
+    assert ran.own_mib <= MEMORY_MIB
     assert end.strangers == []
     assert canary.connections() == 0
     assert outside.now() == outside.before

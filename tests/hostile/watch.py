@@ -102,14 +102,26 @@ class Contacts:
             self.addresses.append((arguments[1][0], arguments[1][1]))
 
 
+FRESH_MIB = 110.0
+"""What `ptmtorrent snapshot` has in memory when it begins (measured)."""
+
+
 @dataclass
 class Ran:
-    """How a job in a process of its own ended."""
+    """How a job in a process of its own ended.
+
+    The child is a fork of the tests, which carries what other tests have loaded; ``own_mib`` is
+    what the job took beyond that, and what a process of the program has when it begins.
+    """
 
     value: Any
     seconds: float
     peak_mib: float
     started_mib: float
+
+    @property
+    def own_mib(self) -> float:
+        return self.peak_mib - self.started_mib + FRESH_MIB
 
 
 def run_apart(job: Callable[[], Any], seconds: float = 30.0) -> Ran:
