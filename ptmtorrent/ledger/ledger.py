@@ -21,7 +21,12 @@ from ptmtorrent.ledger.work import Work
 APPLICATION_ID = 0x50544D54
 """``PTMT``: what ``file`` and SQLite show of who made the database."""
 
-VERSION = 2
+VERSION = 3
+
+PATIENCE_S = 10.0
+
+_PRIMARY = 0xFF
+"""The bits of an extended result code that name its kind (SQLite, Result and Error Codes)."""
 
 
 class Ledger:
@@ -36,19 +41,23 @@ class Ledger:
         self.reads = Reads(connection)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, patience_s: float = PATIENCE_S) -> Self:
         """Open for writing; made anew when it is not there.
+
+        A lock that another process holds is waited for ``patience_s`` seconds.
 
         Raises:
             IntegrityError: the file is no ledger of this version, or is damaged.
+            WriterActiveError: another process is just making it, or keeps it to itself.
             FatalError: the machine refuses.
         """
         with _translated(path):
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                path, timeout=patience_s, isolation_level=None, check_same_thread=False
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA busy_timeout = 10000")
             connection.create_function("name_matches", 2, fnmatch.fnmatchcase, deterministic=True)
             _create_or_check(connection, path)
         return cls(connection, path)
@@ -61,9 +70,8 @@ class Ledger:
         with _translated(path):
             uri = f"{path.absolute().as_uri()}?mode=ro"
             connection = sqlite3.connect(
-                uri, uri=True, isolation_level=None, check_same_thread=False
+                uri, uri=True, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
             )
-            connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA query_only = ON")
             if not _has_tables(connection):
                 connection.close()
@@ -116,8 +124,11 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        if code == sqlite3.SQLITE_ERROR:
             raise _damaged(path, error) from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise WriterActiveError(f"{path}: another process is using it; run again") from error
         text = f"the ledger {path} cannot be used: {error}"
         raise FatalError(f"{text}; check free space and permissions, then run again") from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:

@@ -1,11 +1,12 @@
 """The ledger: what goes in comes out, plans are repeatable, and a listing's page is whole."""
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ptmtorrent.errors import IntegrityError, NotFoundError
+from ptmtorrent.errors import IntegrityError, NotFoundError, WriterActiveError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.roots import ListingLine, PageLine, Verdict, VisitLine
 from ptmtorrent.model.package import Package, PackageStatus
@@ -227,6 +228,14 @@ def test_a_file_that_is_no_ledger_is_refused_and_a_missing_one_named(tmp_path):
         Ledger.open(foreign)
     with pytest.raises(NotFoundError):
         Ledger.open_to_read(tmp_path / "none.sqlite")
+
+
+def test_a_ledger_that_another_process_keeps_to_itself_means_a_second_writer(tmp_path):
+    other = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(WriterActiveError, match="another process"):
+        Ledger.open(tmp_path / "ledger.sqlite", patience_s=0)
+    other.close()
 
 
 def test_a_ledger_that_is_just_being_made_is_not_there_yet(tmp_path):

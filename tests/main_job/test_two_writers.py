@@ -44,8 +44,7 @@ def test_where_no_lock_works_one_of_two_ends_and_nothing_is_wrong(
         until(lambda: has_come_to(another, moment), first)
         second = another.start(*COMMAND, **without_locks)
         said = [process.communicate(timeout=60)[1] for process in (first, second)]
-        ends = zip((first.returncode, second.returncode), said, strict=True)
-        assert all(code in (0, 11) or met_in_the_build(code, err) for code, err in ends), said
+        assert {first.returncode, second.returncode} <= {0, 11}, said
         assert Journal.open(another.root, write=False).verify() > 0
         assert another.end(*COMMAND)[0] == 0
         assert another.content() == small.content()
@@ -54,11 +53,6 @@ def test_where_no_lock_works_one_of_two_ends_and_nothing_is_wrong(
         assert another.end(*COMMAND)[0] == 0
     assert another.content() == small.content()
     assert list(left_behind(another.root)) == []
-
-
-def met_in_the_build(code: int, err: str) -> bool:
-    """Two builds at once take each other's temporary files away; that has no code of its own."""
-    return code == 1 and "FileNotFoundError" in err
 
 
 def has_come_to(job: Job, moment: str) -> bool:
