@@ -76,7 +76,7 @@ class Contents:
         return (int(row[0]), row[1].decode("utf-8", "backslashreplace")) if row else None
 
     def is_settled(self) -> bool:
-        """Whether every snapshot is finished."""
+        """Whether every snapshot is finished, and every visit it tells of counted."""
         with self._translated():
             found = self._connection.execute(SQL["open"]).fetchone()
         return found is None

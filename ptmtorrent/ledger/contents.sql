@@ -49,14 +49,22 @@ SELECT o.sha256, o.size, o.held, i.state
 FROM objects AS o LEFT JOIN items AS i ON i.stage = 'object' AND i.key = o.sha256
 ORDER BY o.sha256
 
+-- A snapshot that is not finished, or a newest visit not counted since the ledger was rebuilt.
 -- name: open
-SELECT 1 FROM snapshots WHERE finished_at IS NULL LIMIT 1
+SELECT 1 FROM snapshots WHERE finished_at IS NULL
+UNION ALL
+SELECT 1 FROM visits AS v JOIN origins AS o ON o.id = v.origin AND o.visit = v.visit
+WHERE v.told IS NOT NULL AND o.id IN (SELECT origin FROM named) AND NOT EXISTS (
+    SELECT 1 FROM visits AS c
+    WHERE c.origin = v.origin AND c.visit = v.visit AND c.commits IS NOT NULL
+)
+LIMIT 1
 
 -- What a build counted of the visits it tells, and what it found lost, by origin.
 -- name: counted
 SELECT o.key, v.visit, v.commits
 FROM visits AS v JOIN origins AS o ON o.id = v.origin
-WHERE v.told IS NOT NULL ORDER BY o.key, v.visit
+WHERE v.told IS NOT NULL AND v.commits IS NOT NULL ORDER BY o.key, v.visit
 
 -- name: lost
 SELECT o.key, l.oid

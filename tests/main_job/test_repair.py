@@ -236,6 +236,7 @@ def test_a_damaged_ledger_is_moved_aside_and_rebuilt(whole, capfd, at):
         assert code == 0
         assert [(f["kind"], f["name"]) for f in found] == [("ledger", "ledger.sqlite")]
         assert (whole.root / "ledger.damaged-1").read_bytes()[at:] == bytes(data[at:])
+        assert whole.end("verify")[0] == 0
         assert whole.snapshot("--as-of", "2026-11-22") == 0
 
 
