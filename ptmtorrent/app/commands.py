@@ -12,7 +12,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from ptmtorrent import disk
-from ptmtorrent.app.contents import open_dataset
+from ptmtorrent.app.contents import open_dataset, package_of
 from ptmtorrent.app.doctor import examine, exit_code
 from ptmtorrent.app.finish import finish, summary_of
 from ptmtorrent.app.run import Run, optional_hubs, plan_rows
@@ -34,7 +34,7 @@ from ptmtorrent.pipeline.lines import Kind
 from ptmtorrent.query.answer import Answer
 from ptmtorrent.sandbox import serve
 from ptmtorrent.sandbox.generate import generate
-from ptmtorrent.settings import Settings, check_name, defaults, load
+from ptmtorrent.settings import Settings, defaults, load
 from ptmtorrent.store.root import open_root
 
 DEMO_QUESTION = """
@@ -248,10 +248,7 @@ def _show(console: Console, answer: Answer) -> None:
 
 def get(context: Context, package: str, path: str, output: Path | None) -> int:
     """Print one file of a package's head."""
-    hub, _, name = package.partition(":")
-    if not name:
-        raise UsageError(f"write a package as HUB:NAME or HUB:id=PACKAGE_ID, not {package!r}")
-    check_name(hub, context.settings.hubs, "hub")
+    hub, name = package_of(package, context.settings.hubs)
     with (
         open_dataset(context.root) as dataset,
         dataset.package(hub, name).open(path) as source,

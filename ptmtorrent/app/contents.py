@@ -2,19 +2,20 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ptmtorrent.errors import IntegrityError, NotFoundError
+from ptmtorrent.errors import IntegrityError, NotFoundError, UsageError
 from ptmtorrent.extract.objects import object_reader
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.query.dataset import Dataset
+from ptmtorrent.settings import check_name
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import Root, open_root
 
@@ -91,3 +92,12 @@ def open_dataset(root: Path, at: str | None = None) -> Dataset:
     """The dataset of a root, with the bytes behind it."""
     opened = open_root(Path(root), create=False)
     return Dataset(opened.layout.dataset, at=at, contents=Contents(opened))
+
+
+def package_of(text: str, hubs: Iterable[str]) -> tuple[str, str]:
+    """Hub and name of ``HUB:NAME`` or ``HUB:id=PACKAGE_ID``. UsageError for anything else."""
+    hub, _, name = text.partition(":")
+    if not name:
+        raise UsageError(f"write a package as HUB:NAME or HUB:id=PACKAGE_ID, not {text!r}")
+    check_name(hub, hubs, "hub")
+    return hub, name

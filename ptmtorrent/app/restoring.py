@@ -1,23 +1,22 @@
 """The commands ``restore`` and ``diff``: what was held, what changed; the root stays as it is."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ptmtorrent.app.commands import Context
-from ptmtorrent.app.contents import open_dataset
+from ptmtorrent.app.contents import open_dataset, package_of
 from ptmtorrent.console.changes import show_changes
 from ptmtorrent.console.restored import show_restored
-from ptmtorrent.errors import NotFoundError, UsageError
+from ptmtorrent.errors import NotFoundError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.query.dataset import Dataset
 from ptmtorrent.query.diff import Comparison
 from ptmtorrent.restore.package import Wish
 from ptmtorrent.restore.package import restore as restore_package
 from ptmtorrent.restore.place import target_of
-from ptmtorrent.settings import check_name
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import Root, open_root
 
@@ -45,15 +44,6 @@ def restore(context: Context, options: RestoreOptions) -> int:
         restored = restore_package(store, wish, target, worktree=options.worktree)
     show_restored(context.console, asdict(restored), _lines(Path(restored.report)))
     return 0
-
-
-def package_of(text: str, hubs: Iterable[str]) -> tuple[str, str]:
-    """Hub and name of ``HUB:NAME`` or ``HUB:id=PACKAGE_ID``. UsageError for anything else."""
-    hub, _, name = text.partition(":")
-    if not name:
-        raise UsageError(f"write a package as HUB:NAME or HUB:id=PACKAGE_ID, not {text!r}")
-    check_name(hub, hubs, "hub")
-    return hub, name
 
 
 def _wish(root: Root, dataset: Dataset, hub: str, name: str) -> Wish:

@@ -94,9 +94,6 @@ class TestModelhub(ShelfContract):
     hub = "modelhub"
     path = "models.json"
 
-    @pytest.mark.skip(reason="its world holds a broken entry on purpose")
-    async def test_the_hub_as_it_is_known_shows_no_drift(self, world: HubWorld) -> None: ...
-
 
 class TestOnnxModelZoo(ShelfContract):
     hub = "onnxmodelzoo"
