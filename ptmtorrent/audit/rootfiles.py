@@ -1,22 +1,21 @@
 """The files of a root itself: what makes it one, the key of the pseudonyms, the list of garbage.
 
-``lock`` is a courtesy and may say anything. Nothing anywhere knows the bytes of the key, so only
-its length and its mode can be checked.
+``lock`` is a courtesy and may say anything.
 """
 
 import json
-import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from ptmtorrent.audit.fault import Fault, FaultKind, Findings
 from ptmtorrent.audit.ground import Ground, check_file, is_there
+from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import canonical_json
-from ptmtorrent.store.root import FORMAT
+from ptmtorrent.store.root import format_bytes
 
 KEY_BYTES = 32
 KEY_MODE = 0o600
 _MOST_BYTES = 4096
-_RELEASE = re.compile(r"[0-9]+(\.[0-9A-Za-z+]+)*")
 
 
 def check_root(ground: Ground) -> Iterator[Fault]:
@@ -39,27 +38,41 @@ def _check_format(ground: Ground, found: Findings) -> None:
     path = ground.layout.format_file
     if check_file(path, found) is None:
         return
-    with found.reading(), path.open("rb") as stream:
-        data = stream.read(_MOST_BYTES)
-        if not _is_format(data):
-            found.add(FaultKind.CONTENT, f'{{"created_by":VERSION,"format":{FORMAT}}}', data)
-
-
-def _is_format(data: bytes) -> bool:
-    try:
-        value = json.loads(data)
-        maker, number = value["created_by"], value["format"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-    is_made = isinstance(maker, str) and _RELEASE.fullmatch(maker) is not None
-    written = canonical_json({"created_by": maker, "format": FORMAT}) + b"\n"
-    return is_made and number == FORMAT and data == written
+    with found.reading():
+        data = _start_of(path)
+        if _key_named_by(data) is None:
+            found.add(FaultKind.CONTENT, "a format and its check", data)
 
 
 def _check_key(ground: Ground, found: Findings) -> None:
-    status = check_file(ground.layout.privacy_key, found, KEY_MODE)
-    if status is not None and status.st_size != KEY_BYTES:
+    path = ground.layout.privacy_key
+    status = check_file(path, found, KEY_MODE)
+    if status is None:
+        return
+    if status.st_size != KEY_BYTES:
         found.add(FaultKind.SIZE, f"{KEY_BYTES} bytes", f"{status.st_size} bytes")
+        return
+    with found.reading():
+        named, actual = _key_named_by(_start_of(ground.layout.format_file)), _start_of(path)
+        if named not in (None, sha256_of(actual)):
+            found.add(FaultKind.CONTENT, f"the key of sha256 {named}", sha256_of(actual))
+
+
+def _start_of(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as stream:
+        return stream.read(_MOST_BYTES)
+
+
+def _key_named_by(data: bytes) -> str | None:
+    """The sha256 of the key, as a format file has it; None unless every byte of that is right."""
+    try:
+        value = json.loads(data)
+        maker, key = str(value["created_by"]), str(value["key_sha256"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return key if data == format_bytes(maker, key) else None
 
 
 def _check_garbage(ground: Ground, found: Findings) -> None:

@@ -19,6 +19,7 @@ from ptmtorrent.errors import (
     UsageError,
     WriterActiveError,
 )
+from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import canonical_json
 from ptmtorrent.store.layout import Layout
 from ptmtorrent.store.writers import WriterId
@@ -107,8 +108,15 @@ def _make(root: Root, *, create: bool) -> None:
         raise UsageError(f"{root.path}: not empty and not a root (holds {strangers[0]!r})")
     layout = root.layout
     disk.write_once(layout.privacy_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
-    content = {"format": FORMAT, "created_by": version("ptmtorrent")}
-    disk.write_once(layout.format_file, canonical_json(content) + b"\n")
+    key = sha256_of(root.privacy_key)
+    disk.write_once(layout.format_file, format_bytes(version("ptmtorrent"), key))
+
+
+def format_bytes(created_by: str, key_sha256: str) -> bytes:
+    """What ``ptmtorrent.json`` holds: it vouches for the key beside it, and ``check`` for it."""
+    content = {"created_by": created_by, "format": FORMAT, "key_sha256": key_sha256}
+    check = sha256_of(canonical_json(content))
+    return canonical_json({**content, "check": check}) + b"\n"
 
 
 def _is_ours(name: str) -> bool:

@@ -29,6 +29,7 @@ KINDS = {
     "schema": "dataset/snapshots/*/SCHEMA.md",
     "ledger": "ledger.sqlite",
     "format": "ptmtorrent.json",
+    "key": "privacy.key",
 }
 """Every kind of file of a root whose bytes something vouches for, as globs."""
 
