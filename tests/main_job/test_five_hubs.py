@@ -204,8 +204,8 @@ def test_a_broken_commit_to_a_registry_is_not_the_end_of_its_hub(five_world, tmp
     job.close()
 
 
-def test_a_lost_ledger_comes_back_with_the_same_content(five, tmp_path):
-    contents = []
+def test_a_lost_ledger_comes_back_with_the_same_content_and_asks_for_nothing_more(five, tmp_path):
+    contents, asked = [], []
     for name in ("kept", "lost"):
         job = Job(tmp_path / name, five.world, all_hubs=True)
         shutil.copytree(five.root, job.root)
@@ -214,10 +214,14 @@ def test_a_lost_ledger_comes_back_with_the_same_content(five, tmp_path):
                 path.unlink()
         with job.served(), pytest.MonkeyPatch.context() as patch:
             patch.setenv("PTMTORRENT_CLOCK", "2026-11-22T12:00:00Z")
-            assert job.run("snapshot", "--depth", "history") == 0
+            before = len(job.requests())
+            assert job.run("snapshot", "--depth", "full") == 0
+            asked.append(sorted(request["path"] for request in job.requests()[before:]))
         contents.append(job.content("2026-11-22"))
         job.close()
     assert contents[0] == contents[1]
+    assert asked[0] == asked[1]
+    assert not any(path.endswith("/git-upload-pack") or "/resolve/" in path for path in asked[1])
 
 
 def test_no_token_is_used_in_the_demo(tmp_path):
