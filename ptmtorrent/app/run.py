@@ -101,8 +101,7 @@ class Run:
                     await self._fetch(net, retry_failed=retry_failed)
             finally:
                 counts = net.transport.counts
-                by_git = self._budget.by_git if self._budget else 0
-                self.network = (counts.requests, counts.refused, counts.bytes + by_git)
+                self.network = (counts.requests, counts.refused, counts.bytes)
 
     def plan(self) -> None:
         """Write down what is to be visited and fetched, without doing it."""

@@ -2,9 +2,10 @@
 
 1. Ask ``info/refs`` over our own transport: one request tells redirects, refusals and the refs.
    An origin whose refs are those of the held visit ends here.
-2. Fetch branches and tags into a quarantine, on top of the held packs (unfiltered origins only).
-3. What the server cannot send whole is fetched filtered, and the missing blobs by id (``partial``).
-4. The refs that arrived must be the refs that were announced.
+2. Ask for one pack with what branches and tags lead to beyond the held packs (``packs``).
+3. What the server cannot send whole is fetched by git, filtered, and the missing blobs by id
+   (``partial``).
+4. What was announced must be here.
 5. When there are many packs, or the new one outweighs the others, they are made one.
 6. Packs and large files of the head go into the store; the visit and its holding say so.
 
@@ -18,13 +19,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptmtorrent.errors import CorruptError, FailError, FailReason, SkipError, SkipReason
+from ptmtorrent.errors import CorruptError, SkipError, SkipReason
 from ptmtorrent.fetch.git import Git
 from ptmtorrent.fetch.objects import ForgeOf
+from ptmtorrent.fetch.packs import PackFetcher, PackWish
 from ptmtorrent.fetch.partial import (
     FILTERED,
     Limits,
     Wish,
+    changed,
     fetch_partly,
     sent_too_little,
     sent_too_much,
@@ -35,6 +38,7 @@ from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, NotHeld, Ref, Visit, Wanted
 from ptmtorrent.model.work import Depth, Moved, OriginTask, Visited
 from ptmtorrent.net.advertisement import Advertisement, parse_advertisement
+from ptmtorrent.net.gitproc import GitResult
 from ptmtorrent.net.gitwords import explain_git
 from ptmtorrent.net.http import Transport
 from ptmtorrent.store.base import BlobStore
@@ -60,6 +64,11 @@ class Mirror:
     forge_of: ForgeOf
     keep: Keep
     limits: Limits
+
+    @property
+    def packs(self) -> PackFetcher:
+        """What asks for packs."""
+        return PackFetcher(self.transport, self.git, self.limits.max_pack)
 
     async def visit(self, task: OriginTask) -> Visited | Moved:
         """Look at an origin and hold what it is.
@@ -110,7 +119,7 @@ class Mirror:
         """An empty repository of our own, gone at the end."""
         quarantine = Quarantine(await in_thread(self.store.scratch), self.git)
         try:
-            await quarantine.prepare()
+            quarantine.prepare()
             yield quarantine
         finally:
             await asyncio.shield(quarantine.remove())
@@ -122,18 +131,15 @@ class Mirror:
         if base is not None and base.visit.is_complete:
             await quarantine.place(base)
         used, not_held = await self._fetch(task, advertisement, quarantine)
-        if quarantine.has_loose_objects():
-            text = "the server has files for git, and no packs (the dumb protocol)"
-            raise CorruptError(text, url=task.url)
-        refs = await quarantine.refs()
-        targets = {name: target for name, (target, _, _) in refs.items()}
-        heads = [advertisement.head] if advertisement.head else []
-        if targets != advertisement.refs or len(await quarantine.among(heads)) != len(heads):
-            text = "what arrived is not what was announced (perhaps somebody pushed meanwhile)"
-            raise FailError(text, FailReason.CORRUPT, url=task.url, transient=True)
+        kinds = await quarantine.kinds(advertisement.targets)
+        if kinds.keys() != advertisement.targets:
+            raise changed(task.url)
         visit = Visit(
             url=task.url,
-            refs=tuple(Ref(name, *refs[name]) for name in sorted(refs)),
+            refs=tuple(
+                Ref(name, target, *kinds[target])
+                for name, target in sorted(advertisement.refs.items())
+            ),
             head_ref=advertisement.head_ref,
             head=advertisement.head,
             filter=used,
@@ -151,25 +157,37 @@ class Mirror:
     ) -> tuple[str | None, tuple[NotHeld, ...]]:
         """Fetch, whole if possible; returns the filter used and what is not held."""
         forge = self.forge_of(task.url)
-        url = forge.git_url(task.url)
-        specs = _specs(advertisement)
-        arguments = ["--prune", "--", "{url}", *specs]
-        result = await self.git.fetch(arguments, quarantine.path, url)
-        if result.returncode == 0:
+        wish = PackWish(forge, task.url, advertisement, self._base(task))
+        trouble = await self.packs.bring(wish, quarantine)
+        if trouble is None:
             return None, ()
-        if not sent_too_much(result) and not sent_too_little(result):
-            raise explain_git(result, task.url)
-        fresh = await self._start_over(quarantine)
-        whole_head = task.depth >= Depth.FULL
-        wish = Wish(url, specs, advertisement.head, whole_head, self._base(task))
-        return await fetch_partly(fresh, wish, self.limits, result)
+        if not sent_too_much(trouble) and not sent_too_little(trouble):
+            raise explain_git(trouble, task.url)
+        return await self._fetch_partly(task, advertisement, quarantine, trouble)
 
-    async def _start_over(self, quarantine: Quarantine) -> Quarantine:
-        await quarantine.remove()
-        quarantine.path.mkdir()
-        quarantine.base_packs = ()
-        await quarantine.prepare()
-        return quarantine
+    async def _fetch_partly(
+        self,
+        task: OriginTask,
+        advertisement: Advertisement,
+        quarantine: Quarantine,
+        trouble: GitResult,
+    ) -> tuple[str | None, tuple[NotHeld, ...]]:
+        url, whole_head = self.forge_of(task.url).git_url(task.url), task.depth >= Depth.FULL
+        await quarantine.start_over()
+        wish = Wish(
+            url,
+            _specs(advertisement),
+            advertisement.refs,
+            advertisement.head,
+            whole_head,
+            self._base(task),
+        )
+        found = await fetch_partly(quarantine, wish, self.limits, trouble)
+        self.git.counts.bytes += quarantine.pack_bytes()
+        if quarantine.has_loose_objects():
+            text = "the server has files for git, and no packs (the dumb protocol)"
+            raise CorruptError(text, url=task.url)
+        return found
 
     async def _hold(self, visit: Visit, base: Holding | None, quarantine: Quarantine) -> Visited:
         received, replaced = quarantine.pack_bytes(), base
@@ -182,7 +200,7 @@ class Mirror:
         names, size = list(base.packs if base else ()), base.pack_bytes if base else 0
         for pack in quarantine.packs():
             size += pack.stat().st_size
-            name = await in_thread(_sha256_file, pack)
+            name = await _name_of(pack, quarantine)
             await in_thread(self.store.adopt, pack, name)
             names += [name] if name not in names else []
         holding = Holding(
@@ -194,6 +212,12 @@ class Mirror:
         )
         gone = set(replaced.packs) - set(names) if replaced else set()
         return Visited(visit, holding, received, tuple(sorted(gone)))
+
+
+async def _name_of(pack: Path, quarantine: Quarantine) -> str:
+    """Its sha256; read again only if it was not hashed as it came."""
+    known = quarantine.digests.get(pack)
+    return await in_thread(_sha256_file, pack) if known is None else known
 
 
 def is_to_repack(base: Holding, packs: int, size: int) -> bool:

@@ -17,10 +17,10 @@ fetch (measured with git 2.39.5). The packs of one visit are then made one.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ptmtorrent.errors import SkipError, SkipReason
+from ptmtorrent.errors import FailError, FailReason, SkipError, SkipReason
 from ptmtorrent.fetch.quarantine import Base, Quarantine
 from ptmtorrent.model.visit import NotHeld
 from ptmtorrent.net.gitproc import GitResult
@@ -67,6 +67,7 @@ class Wish:
     Attributes:
         url: the git URL.
         specs: refspecs.
+        refs: branches and tags as they were announced.
         head: the commit HEAD leads to, or None.
         whole_head: whether every blob of the head is wanted, whatever its size.
         base: what is held of the origin already, whole or not, or None.
@@ -74,6 +75,7 @@ class Wish:
 
     url: str
     specs: tuple[str, ...]
+    refs: Mapping[str, str]
     head: str | None
     whole_head: bool
     base: Base | None = None
@@ -92,10 +94,13 @@ async def fetch_partly(
 
     Raises:
         SkipError: even the history alone is larger than ``max_pack``.
-        FailError: the server cannot even send the history.
+        FailError: the server cannot even send the history, or not the announced one.
     """
     await _remember_promisor(quarantine, wish.url)
     used = await _filtered(quarantine, wish, limits)
+    heads = () if wish.head is None else (wish.head,)
+    if await quarantine.refs() != wish.refs or len(await quarantine.kinds(heads)) < len(heads):
+        raise changed(wish.url)
     of_head = [] if wish.head is None else await quarantine.missing_in_tree(wish.head)
     kept: str | None = used
     if not sent_too_much(first):
@@ -108,6 +113,12 @@ async def fetch_partly(
         not_held = [NotHeld(oid, FILTERED) for oid in of_head]
     await quarantine.repack()
     return kept, tuple(sorted(not_held, key=lambda blob: blob.oid))
+
+
+def changed(url: str) -> FailError:
+    """The error of an origin that moved on between the question for its refs and the fetch."""
+    text = "what arrived is not what was announced (perhaps somebody pushed meanwhile)"
+    return FailError(text, FailReason.CORRUPT, url=url, transient=True)
 
 
 async def _filtered(quarantine: Quarantine, wish: Wish, limits: Limits) -> str:

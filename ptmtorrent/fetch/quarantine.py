@@ -5,16 +5,22 @@ fetched for, so that the server sends only what is new.
 """
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ptmtorrent import disk
 from ptmtorrent.errors import CorruptError, IntegrityError
 from ptmtorrent.fetch.git import Git
 from ptmtorrent.fetch.threads import in_thread
 from ptmtorrent.model.oid import sha256_of
-from ptmtorrent.model.visit import Holding, Ref, Visit
+from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.net.gitproc import GitResult
 from ptmtorrent.store.base import BlobStore
+
+_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+_LENIENT = "zeroPaddedFilemode=warn,badTimezone=warn,missingSpaceBeforeDate=warn"
+"""Faults of old tools that real histories are full of, and that harm nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +39,47 @@ class Quarantine:
     Attributes:
         path: the bare git directory.
         base_packs: names of the held packs that were placed in it.
+        digests: the sha256 of packs that were hashed as they came.
     """
 
     path: Path
     git: Git
     base_packs: tuple[str, ...] = ()
+    digests: dict[Path, str] = field(default_factory=dict)
 
-    async def prepare(self) -> None:
-        """Make it an empty repository."""
-        await self.local("init", "--quiet", "--bare", "--template=", ".")
-        self._folder.mkdir(exist_ok=True)
+    def prepare(self) -> None:
+        """Make it an empty repository (gitrepository-layout)."""
+        with disk.refusals(self.path):
+            self._folder.mkdir(parents=True)
+            (self.path / "refs").mkdir()
+            (self.path / "config").write_text(_CONFIG)
+            (self.path / "HEAD").write_text("ref: refs/heads/main\n")
+
+    @property
+    def incoming(self) -> Path:
+        """Where a pack is written to before git has seen it.
+
+        ``git repack`` removes only packs whose names end in as many digits as an object's.
+        """
+        return self._folder / f"pack-{'0' * 40}.pack"
+
+    async def index(self, sha256: str, refs: Mapping[str, str]) -> GitResult | None:
+        """Take the incoming pack in, with the refs it was sent for; git's complaint if it is bad.
+
+        Every object is checked, and so is that what it leads to is here, in this pack or another.
+        """
+        arguments = ["index-pack", f"--strict={_LENIENT}", str(self.incoming)]
+        result = await self.git.local(arguments, self.path)
+        if result.returncode:
+            return result
+        self.digests[self.incoming] = sha256
+        self._write_refs(refs)
+        return None
+
+    def _write_refs(self, refs: Mapping[str, str]) -> None:
+        lines = [f"{target} {name}\n" for name, target in sorted(refs.items())]
+        with disk.refusals(self.path):
+            (self.path / "packed-refs").write_bytes(_encoded("".join(lines)))
 
     async def place(self, base: Base) -> None:
         """Put held packs in, with the refs of the visit they belong to."""
@@ -56,7 +93,7 @@ class Quarantine:
                     f"the held pack {name} of {base.visit.url} is not readable: {result.stderr};"
                     " run `ptmtorrent verify`"
                 )
-        (self.path / "packed-refs").write_bytes(_packed(base.visit.refs))
+        self._write_refs({ref.name: ref.target for ref in base.visit.refs})
 
     async def take(self, base: Base, oids: Sequence[str]) -> set[str]:
         """Copy objects out of held packs, as if the server had sent them; returns which.
@@ -64,8 +101,7 @@ class Quarantine:
         The packs themselves stay outside: what else they hold may be of a history long gone.
         """
         shelf = Quarantine(self.path / "shelf", self.git)
-        shelf.path.mkdir()
-        await shelf.prepare()
+        shelf.prepare()
         await shelf.place(base)
         taken = await shelf.among(oids)
         if taken:
@@ -81,24 +117,27 @@ class Quarantine:
         rows = [line.decode().split(" ") for line in output.splitlines()]
         return {row[0] for row in rows if len(row) == 1}
 
-    async def refs(self) -> dict[str, tuple[str, str, str | None]]:
-        """Full name -> (target, type, commit that tags lead to or None)."""
-        fields = "--format=%(objectname) %(objecttype) %(refname)"
+    async def refs(self) -> dict[str, str]:
+        """Full name -> target of the branches and tags that git has fetched."""
+        fields = "--format=%(objectname) %(refname)"
         output = await self.local("for-each-ref", fields, "refs/heads", "refs/tags")
-        rows = [line.split(b" ", 2) for line in output.splitlines()]
-        commits = await self._commits([target for target, _, _ in rows])
-        return {
-            name.decode("utf-8", "surrogateescape"): (target.decode(), kind.decode(), commit)
-            for (target, kind, name), commit in zip(rows, commits, strict=True)
-        }
+        rows = [line.split(b" ", 1) for line in output.splitlines()]
+        return {name.decode("utf-8", "surrogateescape"): oid.decode() for oid, name in rows}
 
-    async def _commits(self, oids: Sequence[bytes]) -> list[str | None]:
-        """The commit that each object is, or leads to through any number of tags, or None."""
-        asked = b"".join(oid + b"^{}\n" for oid in oids)
+    async def kinds(self, oids: Iterable[str]) -> dict[str, tuple[str, str | None]]:
+        """Objects that are here -> (type, commit that they are or tags lead to, or None)."""
+        known = list(oids)
+        asked = "".join(f"{oid}\n{oid}^{{}}\n" for oid in known).encode()
         fields = "--batch-check=%(objecttype) %(objectname)"
-        output = await self.local("cat-file", fields, stdin=asked)
-        rows = [line.split(b" ") for line in output.splitlines()]
-        return [oid.decode() if kind == b"commit" else None for kind, oid in rows]
+        answers = (await self.local("cat-file", fields, stdin=asked)).decode().splitlines()
+        rows = [(line.split(" ")[0], line.split(" ")[-1]) for line in answers]
+        return {
+            oid: (kind, peeled if peeled_kind == "commit" else None)
+            for oid, (kind, last), (peeled_kind, peeled) in zip(
+                known, rows[::2], rows[1::2], strict=True
+            )
+            if last != "missing"
+        }
 
     async def missing(self, *revisions: str) -> list[str]:
         """Oids of objects that these revisions need and that are not here, sorted."""
@@ -165,6 +204,13 @@ class Quarantine:
             raise CorruptError(f"git {args[0]} failed on what was fetched: {result.stderr}")
         return result.stdout
 
+    async def start_over(self) -> None:
+        """Make it empty again."""
+        await self.remove()
+        self.base_packs = ()
+        self.digests.clear()
+        self.prepare()
+
     async def remove(self) -> None:
         """Remove it with everything in it."""
         await in_thread(shutil.rmtree, self.path, True)
@@ -174,9 +220,5 @@ class Quarantine:
         return self.path / "objects" / "pack"
 
 
-def _packed(refs: Sequence[Ref]) -> bytes:
-    lines = [
-        f"{ref.target} {ref.name}\n".encode("utf-8", "surrogateescape")
-        for ref in sorted(refs, key=lambda ref: ref.name)
-    ]
-    return b"".join(lines)
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -42,6 +42,11 @@ class Advertisement:
     head_ref: str | None = None
     capabilities: frozenset[str] = frozenset()
 
+    @property
+    def targets(self) -> frozenset[str]:
+        """What HEAD, branches and tags point at."""
+        return frozenset(self.refs.values()) | frozenset((self.head,) if self.head else ())
+
 
 def parse_advertisement(body: bytes) -> Advertisement:
     """Read the body of ``info/refs?service=git-upload-pack``.

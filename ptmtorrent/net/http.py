@@ -131,6 +131,32 @@ class Transport:
         async with AsyncExitStack() as stack:
             yield await self._retrying(lambda: self._opened(stack, request, start, size))
 
+    @asynccontextmanager
+    async def exchange(
+        self, url: str, body: bytes, *, sent: str, wanted: str
+    ) -> AsyncIterator[Stream]:
+        """Send something that may be sent again, and read what comes back: git's own requests.
+
+        The opening is retried; a body that breaks off raises. A redirect is an error: whoever asks
+        has followed those already.
+
+        Args:
+            url: canonical.
+            body: what is sent.
+            sent: its media type.
+            wanted: the media type of a successful answer.
+        """
+        headers = {"content-type": sent, "accept": wanted, "accept-encoding": "identity"}
+        request = Request("POST", self._canonical(url), headers, body)
+        async with AsyncExitStack() as stack:
+            stream = await self._retrying(lambda: self._opened(stack, request, 0, None))
+            if len(stream.hops) > 1:
+                raise CorruptError(f"redirected in the middle: {safe_url(url)}", url=safe_url(url))
+            check_page(stream.url, stream.status, stream.headers, wanted, b"")
+            if stream.status < 400 and stream.headers.get("content-type") != wanted:
+                raise CorruptError(f"not {wanted}: {safe_url(url)}", url=safe_url(url))
+            yield stream
+
     def _canonical(self, url: str) -> str:
         return self.access.endpoints.to_canonical(url)
 

@@ -42,12 +42,11 @@ class ByteBudget:
     """How many bytes a run may still receive; None for no limit.
 
     Objects are reserved by their announced size before they are asked for; packs, whose size
-    nobody announces, are counted when they have arrived; ``by_git`` is what came in packs.
+    nobody announces, are counted when they have arrived.
     """
 
     limit: int | None
     used: int = 0
-    by_git: int = 0
     was_reached: bool = False
 
     def reserve(self, size: int) -> None:
@@ -179,7 +178,6 @@ class Fetching:
 
     def _visited(self, item: Item, plan: OriginPlan, found: Visited, *, is_shelf: bool) -> Found:
         self.budget.used += found.received
-        self.budget.by_git += found.received
         line = self._line(
             Kind.VISIT,
             item,
