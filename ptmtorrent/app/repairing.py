@@ -18,7 +18,7 @@ from ptmtorrent.app.signals import run_stoppably
 from ptmtorrent.collect import damage, reach
 from ptmtorrent.collect.damage import Role, Use
 from ptmtorrent.errors import FailError, IntegrityError, ItemError
-from ptmtorrent.extract.wanted import keep_head
+from ptmtorrent.extract.wanted import look_over
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.fetch.rebuild import Rebuilder
 from ptmtorrent.fetch.threads import in_thread
@@ -145,7 +145,7 @@ class Repair:
     def _take_out_of_packs(self, use: Use) -> None:
         visit = self._visit(use)
         with workbench(self.here.store, visit, self._holding(use)) as view:
-            keep_head(Path(view.repo.git_dir), str(visit.head), self.here.store)
+            look_over(Path(view.repo.git_dir), (), str(visit.head), self.here.store)
 
     async def _packs(self, uses: list[Use]) -> None:
         """Fetch each origin that lost packs, once, and let its visits be kept by what came."""

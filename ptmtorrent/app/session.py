@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ptmtorrent.errors import SkipError, SkipReason
-from ptmtorrent.extract.wanted import keep_head
+from ptmtorrent.extract.wanted import look_over
 from ptmtorrent.fetch.assets import AssetFetcher
 from ptmtorrent.fetch.git import Git, git_version
 from ptmtorrent.fetch.mirror import Mirror
@@ -128,7 +128,7 @@ async def online(
             agent=agent,
             max_pack=settings.git.max_pack,
         )
-        mirror = Mirror(transport, git, here.store, forge_of, keep_head, limits)
+        mirror = Mirror(transport, git, here.store, forge_of, look_over, limits)
         objects = ObjectFetcher(transport, here.store, forge_of)
         assets = AssetFetcher(transport, here.store)
         recorder = Recorder(here.ledger, here.store, here.journal, intake=here.intake, clock=clock)

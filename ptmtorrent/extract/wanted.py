@@ -7,8 +7,8 @@ bytes are held once whatever brought them.
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -31,18 +31,49 @@ MOST = 4 * 1024**3
 _BATCH = 256
 
 
-def keep_head(git_dir: Path, head: str, store: BlobStore) -> tuple[Wanted, ...]:
-    """List what ``head`` stands for, by path, and put its large files into ``store``.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a fetched repository is found to hold.
+
+    Attributes:
+        kinds: of the objects asked for, those that are here -> (type, the commit that they are or
+            that tags lead to, or None).
+        wanted: what the files of the head stand for, by path; nothing unless all were here.
+    """
+
+    kinds: dict[str, tuple[str, str | None]]
+    wanted: tuple[Wanted, ...] = ()
+
+
+def look_over(git_dir: Path, targets: Collection[str], head: str | None, store: BlobStore) -> Found:
+    """See whether ``targets`` are there; list what ``head`` stands for; keep its large files.
 
     Blobs that the repository lacks are passed over. Raises SkipError (over_limit) when the tree
     is too large, CorruptError when it cannot be read.
     """
     with (
-        _apart(git_dir, store) as directory,
+        _without_promisor(git_dir, store) as directory,
         open_repository(directory) as repo,
         object_reader(repo) as reader,
     ):
-        return tuple(_Head(reader, store).wanted(head))
+        kinds = dict(_kinds(reader, targets))
+        if head is None or len(kinds) < len(targets):
+            return Found(kinds)
+        return Found(kinds, tuple(_Head(reader, store).wanted(head)))
+
+
+def _kinds(
+    reader: ObjectReader, targets: Collection[str]
+) -> Iterator[tuple[str, tuple[str, str | None]]]:
+    peeled = reader.infos(f"{oid}^{{}}" for oid in targets)
+    for oid, info, end in zip(targets, [*reader.infos(targets)], peeled, strict=True):
+        if info is not None:
+            yield oid, (info.kind, end.oid if end and end.kind == "commit" else None)
+
+
+def _without_promisor(git_dir: Path, store: BlobStore) -> AbstractContextManager[Path]:
+    is_filtered = any((git_dir / "objects/pack").glob("*.promisor"))
+    return _apart(git_dir, store) if is_filtered else nullcontext(git_dir)
 
 
 @contextmanager

@@ -14,10 +14,11 @@ A step that fails leaves nothing but a directory that the next writer removes.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from ptmtorrent.errors import CorruptError, SkipError, SkipReason
 from ptmtorrent.fetch.git import Git
@@ -50,8 +51,23 @@ MOST_PACKS = 8
 HEAD_ALONE = "refs/alone/HEAD"
 """Where a HEAD is put that no branch or tag leads to."""
 
-Keep = Callable[[Path, str, BlobStore], tuple[Wanted, ...]]
-"""Lists what a head stands for, putting large files that came in git into the store."""
+
+class Inventory(Protocol):
+    """What is found in a repository that was fetched."""
+
+    @property
+    def kinds(self) -> Mapping[str, tuple[str, str | None]]:
+        """Of what was announced, the objects that are here: type, and the commit they lead to."""
+        ...
+
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """What the files of the head stand for."""
+        ...
+
+
+LookOver = Callable[[Path, Collection[str], str | None, BlobStore], Inventory]
+"""Looks for objects, and lists what a head stands for, putting large files into the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +78,7 @@ class Mirror:
     git: Git
     store: BlobStore
     forge_of: ForgeOf
-    keep: Keep
+    look_over: LookOver
     limits: Limits
 
     @property
@@ -127,17 +143,18 @@ class Mirror:
     async def _bring_in(
         self, task: OriginTask, advertisement: Advertisement, quarantine: Quarantine
     ) -> Visited:
-        base = self._base(task)
-        if base is not None and base.visit.is_complete:
-            await quarantine.place(base)
+        held = self._base(task)
+        if held is not None and held.visit.is_complete:
+            await quarantine.place(held)
         used, not_held = await self._fetch(task, advertisement, quarantine)
-        kinds = await quarantine.kinds(advertisement.targets)
-        if kinds.keys() != advertisement.targets:
+        targets, head = advertisement.targets, advertisement.head
+        found = await in_thread(self.look_over, quarantine.path, targets, head, self.store)
+        if found.kinds.keys() != targets:
             raise changed(task.url)
         visit = Visit(
             url=task.url,
             refs=tuple(
-                Ref(name, target, *kinds[target])
+                Ref(name, target, *found.kinds[target])
                 for name, target in sorted(advertisement.refs.items())
             ),
             head_ref=advertisement.head_ref,
@@ -145,7 +162,8 @@ class Mirror:
             filter=used,
             not_held=not_held,
         )
-        return await self._hold(visit, task.base if quarantine.base_packs else None, quarantine)
+        base = task.base if quarantine.base_packs else None
+        return await self._hold(visit, found.wanted, base, quarantine)
 
     def _base(self, task: OriginTask) -> Base | None:
         if task.base is None or task.base_visit is None:
@@ -189,14 +207,17 @@ class Mirror:
             raise CorruptError(text, url=task.url)
         return found
 
-    async def _hold(self, visit: Visit, base: Holding | None, quarantine: Quarantine) -> Visited:
+    async def _hold(
+        self,
+        visit: Visit,
+        wanted: tuple[Wanted, ...],
+        base: Holding | None,
+        quarantine: Quarantine,
+    ) -> Visited:
         received, replaced = quarantine.pack_bytes(), base
         if base is not None and is_to_repack(base, len(quarantine.packs()), received):
             await quarantine.unite()
             base = None
-        wanted: tuple[Wanted, ...] = ()
-        if visit.head is not None:
-            wanted = await in_thread(self.keep, quarantine.path, visit.head, self.store)
         names, size = list(base.packs if base else ()), base.pack_bytes if base else 0
         for pack in quarantine.packs():
             size += pack.stat().st_size

@@ -99,7 +99,7 @@ async def fetch_partly(
     await _remember_promisor(quarantine, wish.url)
     used = await _filtered(quarantine, wish, limits)
     heads = () if wish.head is None else (wish.head,)
-    if await quarantine.refs() != wish.refs or len(await quarantine.kinds(heads)) < len(heads):
+    if await quarantine.refs() != wish.refs or len(await quarantine.among(heads)) < len(heads):
         raise changed(wish.url)
     of_head = [] if wish.head is None else await quarantine.missing_in_tree(wish.head)
     kept: str | None = used

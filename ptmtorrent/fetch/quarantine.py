@@ -5,7 +5,7 @@ fetched for, so that the server sends only what is new.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,21 +123,6 @@ class Quarantine:
         output = await self.local("for-each-ref", fields, "refs/heads", "refs/tags")
         rows = [line.split(b" ", 1) for line in output.splitlines()]
         return {name.decode("utf-8", "surrogateescape"): oid.decode() for oid, name in rows}
-
-    async def kinds(self, oids: Iterable[str]) -> dict[str, tuple[str, str | None]]:
-        """Objects that are here -> (type, commit that they are or tags lead to, or None)."""
-        known = list(oids)
-        asked = "".join(f"{oid}\n{oid}^{{}}\n" for oid in known).encode()
-        fields = "--batch-check=%(objecttype) %(objectname)"
-        answers = (await self.local("cat-file", fields, stdin=asked)).decode().splitlines()
-        rows = [(line.split(" ")[0], line.split(" ")[-1]) for line in answers]
-        return {
-            oid: (kind, peeled if peeled_kind == "commit" else None)
-            for oid, (kind, last), (peeled_kind, peeled) in zip(
-                known, rows[::2], rows[1::2], strict=True
-            )
-            if last != "missing"
-        }
 
     async def missing(self, *revisions: str) -> list[str]:
         """Oids of objects that these revisions need and that are not here, sorted."""

@@ -26,13 +26,19 @@ ulimit -c 0
 [ -z "$2" ] || ulimit -d "$2" || exit 1
 [ -z "$3" ] || ulimit -t "$3" || exit 1
 shift 3
-setpriv --pdeathsig KILL true 2>/dev/null && exec setpriv --pdeathsig KILL "$@"
-exec "$@"
 """
 """Sets resource limits before git starts; all values are arguments, none is shell text.
 
-With the signal ignored a file over the limit is a write error that git names on stderr. Where
-util-linux is, git dies with us (``prctl(2)``, PR_SET_PDEATHSIG): a killed run asks nothing more.
+With the signal ignored a file over the limit is a write error that git names on stderr.
+"""
+
+_ALONE = _LIMITED + 'exec "$@"'
+_TIED = f"""{_LIMITED}
+setpriv --pdeathsig KILL true 2>/dev/null && exec setpriv --pdeathsig KILL "$@"
+exec "$@"
+"""
+"""Where util-linux is, git dies with us (``prctl(2)``, PR_SET_PDEATHSIG): a killed run asks nothing
+more. Without a network its pipes end with us, and that is enough.
 """
 
 _CONFIG = {
@@ -173,7 +179,8 @@ async def run_git(
         FatalError: git could not be started.
     """
     limits = limits or GitLimits()
-    command = ["/bin/sh", "-c", _LIMITED, "sh", *_ulimits(limits), "git", *args]
+    script = _ALONE if network is None else _TIED
+    command = ["/bin/sh", "-c", script, "sh", *_ulimits(limits), "git", *args]
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

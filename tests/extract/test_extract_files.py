@@ -14,7 +14,7 @@ from ptmtorrent.extract.format import format_of
 from ptmtorrent.extract.objects import ObjectReader, object_reader
 from ptmtorrent.extract.repository import open_repository
 from ptmtorrent.extract.tree import WalkLimits, parse_tree, walk
-from ptmtorrent.extract.wanted import keep_head
+from ptmtorrent.extract.wanted import look_over
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.model.oid import Pointer
 from ptmtorrent.model.visit import NotHeld, Visit, Wanted
@@ -138,7 +138,7 @@ def test_the_head_is_kept_pointers_listed_and_large_files_stored(
         Wanted("model.safetensors", HERE.sha256, HERE.size, lfs=True),
     )
     for _ in range(2):
-        assert keep_head(maker.at_rest(), visit.head, store) == expected
+        assert look_over(maker.at_rest(), (), visit.head, store).wanted == expected
         assert store.read(name) == LARGE
     assert not store.has(HERE.sha256)
 
@@ -150,7 +150,7 @@ def test_keeping_a_filtered_head_passes_over_what_is_not_there_and_fetches_nothi
     visit = model_repository(maker)
     assert visit.head is not None
     pack = filtered_clone(maker, tmp_path / "filtered", "blob:none")
-    assert keep_head(tmp_path / "filtered", visit.head, store) == ()
+    assert look_over(tmp_path / "filtered", (), visit.head, store).wanted == ()
     assert list(pack.parent.glob("*.pack")) == [pack]
 
 

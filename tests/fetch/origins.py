@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ptmtorrent.extract.wanted import keep_head
+from ptmtorrent.extract.wanted import look_over
 from ptmtorrent.fetch.git import Git, git_version
 from ptmtorrent.fetch.mirror import Mirror
 from ptmtorrent.fetch.objects import ObjectFetcher
@@ -184,7 +184,7 @@ async def bench(world: Path, root: Path, setting: Setting = USUAL) -> AsyncItera
                     max_pack=setting.max_pack,
                 )
                 limits = Limits(setting.max_pack, setting.blob_limit)
-                mirror = Mirror(transport, git, store, lambda _: forge, keep_head, limits)
+                mirror = Mirror(transport, git, store, lambda _: forge, look_over, limits)
                 objects = ObjectFetcher(transport, store, lambda _: forge)
                 yield Bench(box, store, root, transport, mirror, objects)
 

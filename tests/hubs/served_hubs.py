@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ptmtorrent.app.commands import load_settings
 from ptmtorrent.app.session import access_of
 from ptmtorrent.extract.reading import held_tree, page_of_files
-from ptmtorrent.extract.wanted import keep_head
+from ptmtorrent.extract.wanted import look_over
 from ptmtorrent.fetch.git import Git, git_version
 from ptmtorrent.fetch.mirror import Mirror
 from ptmtorrent.fetch.partial import Limits
@@ -73,5 +73,5 @@ async def served(kind: HubKind, box: Sandbox, root: Path) -> AsyncIterator[Hub]:
             max_pack=256 * MIB,
         )
         with LocalStore.at(root, write=True) as store:
-            mirror = Mirror(transport, git, store, forge_of, keep_head, Limits(256 * MIB, MIB))
+            mirror = Mirror(transport, git, store, forge_of, look_over, Limits(256 * MIB, MIB))
             yield kind.build(Means(transport, FetchedShelves(mirror)), settings.hubs[kind.id])
