@@ -202,9 +202,6 @@ class Mirror:
         )
         found = await fetch_partly(quarantine, wish, self.limits, trouble)
         self.git.counts.bytes += quarantine.pack_bytes()
-        if quarantine.has_loose_objects():
-            text = "the server has files for git, and no packs (the dumb protocol)"
-            raise CorruptError(text, url=task.url)
         return found
 
     async def _hold(

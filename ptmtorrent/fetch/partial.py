@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ptmtorrent.errors import FailError, FailReason, SkipError, SkipReason
+from ptmtorrent.errors import CorruptError, FailError, FailReason, SkipError, SkipReason
 from ptmtorrent.fetch.quarantine import Base, Quarantine
 from ptmtorrent.model.visit import NotHeld
 from ptmtorrent.net.gitproc import GitResult
@@ -98,6 +98,9 @@ async def fetch_partly(
     """
     await _remember_promisor(quarantine, wish.url)
     used = await _filtered(quarantine, wish, limits)
+    if quarantine.has_loose_objects():
+        text = "the server has files for git, and no packs (the dumb protocol)"
+        raise CorruptError(text, url=wish.url)
     heads = () if wish.head is None else (wish.head,)
     if await quarantine.refs() != wish.refs or len(await quarantine.among(heads)) < len(heads):
         raise changed(wish.url)

@@ -5,7 +5,7 @@ answer is untrusted; what does not follow the grammar is corrupt, never guessed 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ptmtorrent.errors import CorruptError, SkipError, SkipReason
@@ -111,9 +111,19 @@ def _advertisement(entries: list[tuple[str, str]], words: frozenset[str]) -> Adv
     if len(refs) + len(peeled) != len(entries) or not peeled.keys() <= refs.keys():
         raise CorruptError("a ref is listed twice, or peeled without being listed")
     kept = {name: oid for name, oid in refs.items() if name.startswith(_KEPT)}
-    if not all(map(is_ref_name, kept)) or _ZERO in refs.values():
+    if not all(map(is_ref_name, kept)) or _ZERO in refs.values() or any(_above(kept)):
         raise CorruptError("a ref that git refuses")
     symrefs = [word[len("symref=HEAD:") :] for word in words if word.startswith("symref=HEAD:")]
     head_ref = symrefs[0] if len(symrefs) == 1 and is_ref_name(symrefs[0]) else None
     tags = {name: oid for name, oid in peeled.items() if name in kept}
     return Advertisement(kept, tags, refs.get("HEAD"), head_ref, words)
+
+
+def _above(names: Mapping[str, str]) -> Iterator[str]:
+    """Names that another name lies below: a ref is a file, or a folder, and never both."""
+    for name in names:
+        above = name.rpartition("/")[0]
+        while above:
+            if above in names:
+                yield above
+            above = above.rpartition("/")[0]

@@ -114,6 +114,7 @@ _TABLE: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple(
         (r"http-fetch output", _corrupt),
         (
             r"pack is corrupted|pack has bad object|pack has [0-9]+ unresolved"
+            r"|pack has junk at the end|pack version [0-9]+ unsupported"
             r"|already resolved|appears twice in the pack|did not receive expected object",
             _corrupt,
         ),

@@ -20,7 +20,7 @@ def refs_v0(refs: Mapping[str, str], more: str = "", after: tuple[str, ...] = ()
     """The list of refs of protocol version 0; HEAD is told first."""
     head = {"HEAD": refs["refs/heads/main"]} if "refs/heads/main" in refs else {}
     rows = [f"{oid} {name}\n" for name, oid in (head | dict(sorted(refs.items()))).items()]
-    words = f"multi_ack symref=HEAD:refs/heads/main agent=git/liar{more}"
+    words = f"side-band-64k symref=HEAD:refs/heads/main agent=git/liar{more}"
     first = rows[0].rstrip("\n") + "\0" + words + "\n" if rows else f"{'0' * 40} capabilities^{{}}"
     return SERVICE + pkts([first, *rows[1:], *after])
 
@@ -32,11 +32,16 @@ def refs_v2(refs: Mapping[str, str]) -> bytes:
     return pkts([*(f"{o} {n} symref-target:refs/heads/main\n" for n, o in head.items()), *rows])
 
 
+PACKFILE, NAK = pkt("packfile\n"), pkt("NAK\n")
+"""What the pack comes after in protocol version 2, and in version 0."""
+LOST = pkt(b"ERR upload-pack: unable to read an object")
+
+
 def bands(pack: bytes, *said: bytes, before: bytes = b"") -> bytes:
     """The answer to ``fetch``: words of the server in band 2, and the pack in band 1."""
     words = b"".join(pkt(b"\x02" + text) for text in said)
     parts = [pkt(b"\x01" + pack[at : at + 65000]) for at in range(0, len(pack), 65000)]
-    return before + pkt("packfile\n") + words + b"".join(parts) + b"0000"
+    return before + PACKFILE + words + b"".join(parts) + b"0000"
 
 
 @dataclass
@@ -44,8 +49,11 @@ class Liar:
     """What the server says to each question; by default the truth about ``raw`` and ``refs``.
 
     Attributes:
-        ours: answer to the question our own transport asks (protocol version 0).
+        ours: answer to the question for refs that our own transport asks (protocol version 0).
         capabilities: answer to git's first question (version 2).
+        listed: answer to git's second one.
+        sent: the pack, for whoever asks.
+        partly: whether the server says to us that it has lost objects, so that git is sent to ask.
     """
 
     raw: Raw
@@ -59,6 +67,7 @@ class Liar:
     headers: dict[str, str] = field(default_factory=dict)
     paths: dict[str, web.Response] = field(default_factory=dict)
     dumb: bool = False
+    partly: bool = False
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path in self.paths:
@@ -70,7 +79,10 @@ class Liar:
         body = await request.read()
         if b"command=ls-refs" in body:
             return await self._say(request, self.listed or refs_v2(self.refs), RESULT)
-        return await self._say(request, self.sent or bands(self.raw.pack()), RESULT)
+        pack = self.sent or bands(self.raw.pack())
+        if b"command=fetch" not in body:
+            pack = LOST if self.partly else as_version_0(pack)
+        return await self._say(request, pack, RESULT)
 
     async def _first(self, request: web.BaseRequest) -> web.StreamResponse:
         if "version=2" in request.headers.get("Git-Protocol", ""):
@@ -94,6 +106,18 @@ class Liar:
             await response.write(chunk)
             await asyncio.sleep(0)
         return response
+
+
+def as_version_0(body: Body) -> Body:
+    """The same lies as an answer in the older protocol."""
+    if isinstance(body, bytes):
+        return body.replace(PACKFILE, NAK, 1)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        async for chunk in body():
+            yield chunk.replace(PACKFILE, NAK, 1)
+
+    return chunks
 
 
 def endless(before: bytes, again: bytes) -> Callable[[], AsyncIterator[bytes]]:

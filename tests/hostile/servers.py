@@ -13,6 +13,7 @@ from raw import KINDS, Raw, copy, delta, head, packed, pkt, pkts, sealed, zeros,
 from scene import MAIN, Case, Scene
 
 CORRUPT, OVER, NETWORK = "failed corrupt", "skipped over_limit", "failed network"
+NONE = "skipped unsupported"
 ABSENT = "1" * 40
 MIB = 2**20
 ESCAPES = b"\x1b[2J\x1b]0;owned\x07\x9b31m\r\x08\xe2\x80\xae rate\n"
@@ -37,7 +38,7 @@ def ours(change: Callable[[dict[str, str]], bytes], scene: Scene) -> Liar:
 def listed(change: Callable[[dict[str, str]], bytes], scene: Scene) -> Liar:
     """Lies in the list of refs that git reads."""
     found = liar(scene)
-    return replace(found, listed=change(found.refs))
+    return replace(found, listed=change(found.refs), partly=True)
 
 
 def both(refs: Callable[[dict[str, str]], dict[str, str]], scene: Scene) -> Liar:
@@ -147,21 +148,21 @@ def dumb_for_git(scene: Scene) -> Liar:
     for oid, (kind, body) in found.raw.held.items():
         loose = zlib.compress(f"{kind} {len(body)}\0".encode() + body)
         found.paths[f"/meadow/bird/objects/{oid[:2]}/{oid[2:]}"] = web.Response(body=loose)
-    return replace(found, capabilities=plain, dumb=True)
+    return replace(found, capabilities=plain, dumb=True, partly=True)
 
 
 def elsewhere(words: str, scene: Scene) -> Liar:
     """Capabilities that point at other servers, and an answer to go with it."""
     known = SERVICE + pkts([*CAPABILITIES, words.replace("CANARY", scene.canary) + "\n"])
-    return liar(scene, capabilities=known)
+    return liar(scene, capabilities=known, partly=True)
 
 
-def uris(scene: Scene) -> Liar:
+def uris(scene: Scene, *, partly: bool = False) -> Liar:
     """A pack that is to be had from another server, though nobody asked."""
     found = liar(scene)
     where = pkt(f"{'0' * 40} {scene.canary}/pack\n")
     before = pkt("packfile-uris\n") + where + b"0001"
-    return replace(found, sent=bands(found.raw.pack(), before=before))
+    return replace(found, sent=bands(found.raw.pack(), before=before), partly=partly)
 
 
 def whispers(last: bytes, scene: Scene) -> Liar:
@@ -180,7 +181,9 @@ def v0(line: bytes, refs: dict[str, str]) -> bytes:
 
 def first(name: str, more: str, refs: dict[str, str]) -> bytes:
     """A list of refs whose first line names ``name``, with capabilities of our choice."""
-    return SERVICE + pkts([f"{refs[MAIN]} {name}\0{more}\n", f"{refs[MAIN]} {MAIN}\n"])
+    return SERVICE + pkts(
+        [f"{refs[MAIN]} {name}\0side-band-64k {more}\n", f"{refs[MAIN]} {MAIN}\n"]
+    )
 
 
 def endless_refs(refs: dict[str, str]) -> bytes:
@@ -191,12 +194,12 @@ def endless_refs(refs: dict[str, str]) -> bytes:
 
 
 def gone_head(refs: dict[str, str]) -> bytes:
-    return SERVICE + pkts([f"{ABSENT} HEAD\0agent=x\n", f"{refs[MAIN]} {MAIN}\n"])
+    return SERVICE + pkts([f"{ABSENT} HEAD\0side-band-64k\n", f"{refs[MAIN]} {MAIN}\n"])
 
 
 def peeled(refs: dict[str, str]) -> bytes:
     tip = refs[MAIN]
-    rows = [f"{tip} HEAD\0symref=HEAD:{MAIN}\n", f"{tip} {MAIN}\n"]
+    rows = [f"{tip} HEAD\0side-band-64k symref=HEAD:{MAIN}\n", f"{tip} {MAIN}\n"]
     return SERVICE + pkts([*rows, f"{tip} refs/tags/t\n", f"{ABSENT} refs/tags/t^{{}}\n"])
 
 
@@ -227,11 +230,15 @@ SERVERS = (
     Case(
         "oids of sha256",
         partial(says, ours=SERVICE + pkts([f"{'a' * 64} HEAD\0x\n"])),
-        "skipped unsupported",
+        NONE,
     ),
     Case(
         "object-format=sha256 for git",
-        partial(says, capabilities=SERVICE + pkts([*CAPABILITIES[:-1], "object-format=sha256\n"])),
+        partial(
+            says,
+            capabilities=SERVICE + pkts([*CAPABILITIES[:-1], "object-format=sha256\n"]),
+            partly=True,
+        ),
         CORRUPT,
     ),
     Case(
@@ -247,12 +254,12 @@ SERVERS = (
     ),
     Case(
         "a list without end for git alone",
-        partial(says, capabilities=endless(SERVICE, pkt("agent=x\n"))),
+        partial(says, capabilities=endless(SERVICE, pkt("agent=x\n")), partly=True),
         OVER,
     ),
     Case(
         "refs without end for git alone",
-        partial(says, listed=endless(b"", pkt(f"{ABSENT} refs/tags/x\n"))),
+        partial(says, listed=endless(b"", pkt(f"{ABSENT} refs/tags/x\n")), partly=True),
         OVER,
     ),
     Case(
@@ -265,7 +272,7 @@ SERVERS = (
     ),
     Case("capabilities of escapes", partial(ours, partial(first, "HEAD", "\x1b[2J \x07 =;="))),
     Case("HEAD at an absent commit", partial(ours, gone_head), CORRUPT),
-    Case("a tag that is peeled to nowhere", partial(ours, peeled), CORRUPT),
+    Case("a tag that is peeled to nowhere, it says", partial(ours, peeled)),
     Case(
         "refs/heads/../../config",
         partial(ours, partial(first, "refs/heads/../../config", "x")),
@@ -294,12 +301,18 @@ SERVERS = (
         partial(elsewhere, "push-options object-info=\x1b x=y=z"),
     ),
     Case("packfile-uris", uris, CORRUPT),
+    Case("packfile-uris for git alone", partial(uris, partly=True), CORRUPT),
+    Case(
+        "no side bands",
+        partial(ours, lambda r: refs_v0(r).replace(b"side-band-64k", b"sidebandless!")),
+        NONE,
+    ),
     Case(
         "words for the terminal, then an error",
         partial(whispers, pkt(b"\x03" + ESCAPES) + b"0000"),
-        CORRUPT,
+        NETWORK,
     ),
-    Case("words for the terminal, then nothing", partial(whispers, b""), CORRUPT),
+    Case("words for the terminal, then nothing", partial(whispers, b""), NETWORK),
     Case(
         "words for the terminal, then the pack",
         lambda s: replace(f := liar(s), sent=bands(f.raw.pack(), ESCAPES)),
