@@ -10,7 +10,6 @@ from typing import Any
 from ptmtorrent.errors import SkipReason
 from ptmtorrent.extract.blob import BlobFacts, BlobFactsReader
 from ptmtorrent.extract.format import format_of
-from ptmtorrent.extract.objects import object_reader
 from ptmtorrent.extract.tree import Entry, walk
 from ptmtorrent.extract.workbench import OriginView
 from ptmtorrent.model.key import origin_key
@@ -56,11 +55,10 @@ def _entries(view: OriginView) -> Iterator[tuple[Entry, BlobFacts | None]]:
     head = view.visit.head
     if head is None:
         return
-    with object_reader(view.repo) as reader:
-        blobs, entries = BlobFactsReader(reader), walk(reader, head)
-        while batch := list(islice(entries, _BATCH)):
-            facts = blobs.facts(entry.oid for entry in batch if not entry.is_submodule)
-            yield from ((entry, facts.get(entry.oid)) for entry in batch)
+    blobs, entries = BlobFactsReader(view.reader), walk(view.reader, head)
+    while batch := list(islice(entries, _BATCH)):
+        facts = blobs.facts(entry.oid for entry in batch if not entry.is_submodule)
+        yield from ((entry, facts.get(entry.oid)) for entry in batch)
 
 
 def _path(entry: Entry, start: bytes) -> Row:
