@@ -8,7 +8,6 @@ import hashlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import repeat
 from typing import Any
 
@@ -118,5 +117,9 @@ def _person(ident: Ident, commit: CommitObject) -> Person:
 
 def _lines(counts: LineCounts | None) -> Row:
     if counts is None:
-        return dict.fromkeys(("files", "additions", "deletions"))
-    return asdict(counts)
+        return {"files": None, "additions": None, "deletions": None}
+    return {
+        "files": counts.files,
+        "additions": counts.additions,
+        "deletions": counts.deletions,
+    }
