@@ -68,17 +68,17 @@ def test_complaints_are_cut_short_whoever_makes_them(maker: Maker) -> None:
 
 
 def test_a_leash_ends_what_runs_in_another_thread_and_what_is_started_after(maker: Maker) -> None:
-    maker.git("config", "alias.forever", "!exec sleep 1000")
     leash, running, ended = Leash(), threading.Event(), []
 
     def work() -> None:
         try:
-            with git_at(maker.at_rest(), "forever", leash=leash):
+            with git_at(maker.at_rest(), *READER, leash=leash) as child:
                 running.set()
+                child.output.read()
         except FailError as error:
             ended.append(error)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     assert running.wait(10)
     leash.end()
