@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ptmtorrent.errors import IntegrityError, NotFoundError, UsageError
-from ptmtorrent.extract.objects import object_reader
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.oid import sha256_of
@@ -70,8 +69,7 @@ class Contents:
             visit = Visit.from_bytes(store.read(names[0]))
             holding = Holding.from_bytes(store.read(names[1]))
             view = stack.enter_context(workbench(store, visit, holding))
-            reader = stack.enter_context(object_reader(view.repo))
-            for found in reader.contents([oid]):
+            for found in view.reader.contents([oid]):
                 data = b"" if found is None else b"".join(found.chunks())
                 if found is not None and sha256 in (None, sha256_of(data)):
                     return io.BytesIO(data)

@@ -3,14 +3,13 @@
 A head is told once; what an earlier visit of it lacked is told when it is there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from ptmtorrent.errors import SkipReason
 from ptmtorrent.extract.blob import BlobFacts, BlobFactsReader
 from ptmtorrent.extract.format import format_of
-from ptmtorrent.extract.objects import object_reader
 from ptmtorrent.extract.tree import Entry, walk
 from ptmtorrent.extract.workbench import OriginView
 from ptmtorrent.model.key import origin_key
@@ -18,19 +17,17 @@ from ptmtorrent.model.oid import Pointer
 from ptmtorrent.store.base import BlobStore
 
 Row = dict[str, Any]
-Reasons = Callable[[str], str | None]
-"""sha256 -> why that blob is not held, as far as anybody tried."""
-
 _BATCH = 256
 
 
-def files(view: OriginView, store: BlobStore, reasons: Reasons) -> Iterator[Row]:
+def files(view: OriginView, store: BlobStore) -> Iterator[Row]:
     """Rows of ``files`` for the head's tree, by path in byte order.
 
     Of a head that an earlier visit had, only files whose content that visit lacked and this one
     has (it was fetched deeper): a row with a sha256 then stands beside the one without.
     For a git-LFS pointer, size and sha256 are those of the blob it stands for, and ``held`` says
-    whether ``store`` has that blob. Raises SkipError (over_limit) when the tree is too large.
+    whether ``store`` has that blob; why it has not is known to who tried to fetch it, not here.
+    Raises SkipError (over_limit) when the tree is too large.
     """
     if not view.is_new_head and not view.came_since:
         return
@@ -45,7 +42,7 @@ def files(view: OriginView, store: BlobStore, reasons: Reasons) -> Iterator[Row]
             continue
         pointer = facts.pointer if facts and entry.is_file else None
         if pointer is not None:
-            yield about | _path(entry, b"") | _pointed(pointer, store, reasons)
+            yield about | _path(entry, b"") | _pointed(pointer, store)
         elif facts is not None:
             yield about | _path(entry, facts.start) | _held(facts)
         else:
@@ -56,11 +53,10 @@ def _entries(view: OriginView) -> Iterator[tuple[Entry, BlobFacts | None]]:
     head = view.visit.head
     if head is None:
         return
-    with object_reader(view.repo) as reader:
-        blobs, entries = BlobFactsReader(reader), walk(reader, head)
-        while batch := list(islice(entries, _BATCH)):
-            facts = blobs.facts(entry.oid for entry in batch if not entry.is_submodule)
-            yield from ((entry, facts.get(entry.oid)) for entry in batch)
+    blobs, entries = BlobFactsReader(view.reader), walk(view.reader, head)
+    while batch := list(islice(entries, _BATCH)):
+        facts = blobs.facts(entry.oid for entry in batch if not entry.is_submodule)
+        yield from ((entry, facts.get(entry.oid)) for entry in batch)
 
 
 def _path(entry: Entry, start: bytes) -> Row:
@@ -75,14 +71,13 @@ def _path(entry: Entry, start: bytes) -> Row:
     }
 
 
-def _pointed(pointer: Pointer, store: BlobStore, reasons: Reasons) -> Row:
-    held = store.has(pointer.sha256)
+def _pointed(pointer: Pointer, store: BlobStore) -> Row:
     return {
         "size": pointer.size,
         "sha256": pointer.sha256,
         "lfs": True,
-        "held": held,
-        "reason": None if held else reasons(pointer.sha256),
+        "held": store.has(pointer.sha256),
+        "reason": None,
     }
 
 

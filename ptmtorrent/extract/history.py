@@ -8,19 +8,14 @@ import hashlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import repeat
 from typing import Any
-
-import git
 
 from ptmtorrent.errors import CorruptError
 from ptmtorrent.extract.charset import decode
 from ptmtorrent.extract.commit import CommitObject, Ident, parse_commit, subject_of
 from ptmtorrent.extract.numstat import LineCounts, line_counts
-from ptmtorrent.extract.objects import object_reader
 from ptmtorrent.extract.privacy import Person, Pseudonyms
-from ptmtorrent.extract.repository import git_child
 from ptmtorrent.extract.signature import HUB_ADDRESSES, parse_signature, signer_of
 from ptmtorrent.extract.workbench import OriginView
 from ptmtorrent.model.key import origin_key
@@ -40,52 +35,43 @@ def commits(view: OriginView, key: bytes) -> Iterator[Row]:
     Line counts are NULL unless the visit is complete. ``key`` makes the pseudonyms. Raises
     CorruptError when a commit is not here, SkipError (over_limit) when one is beyond all measure.
     """
-    walk = _reached_only(view.repo, view.tips, view.earlier_tips)
+    walk = _first_reached(view)
     oids, pseudonyms = sorted(walk), Pseudonyms(key)
     about = {"origin_key": origin_key(view.visit.url), "origin": view.visit.url}
-    for (oid, raw), count in zip(_raw_commits(view.repo, oids), _counts(view, walk), strict=True):
+    for (oid, raw), count in zip(_raw_commits(view, oids), _counts(view, walk), strict=True):
         yield about | _identity(oid, raw) | _content(parse_commit(raw), pseudonyms) | _lines(count)
 
 
 def unreachable(view: OriginView) -> Iterator[Row]:
     """Rows of ``unreachable``, by oid: reached by an earlier visit, and no longer."""
+    if view.earlier_tips <= view.tips:
+        return
     about = {"origin_key": origin_key(view.visit.url), "origin": view.visit.url}
-    for oid in sorted(_reached_only(view.repo, view.earlier_tips, view.tips)):
+    for oid in sorted(view.reached_before.difference(view.reached)):
         yield about | {"oid": oid.hex()}
 
 
 def commit_count(view: OriginView) -> int:
     """How many commits HEAD, branches and tags reach."""
-    return sum(1 for _ in _reachable(view.repo, view.tips))
+    return len(view.reached)
 
 
-def _reached_only(repo: git.Repo, tips: frozenset[str], but: frozenset[str]) -> list[bytes]:
-    """The commits reachable from ``tips`` and not from ``but``, as a walk meets them."""
-    if tips <= but:
+def _first_reached(view: OriginView) -> list[bytes]:
+    """The commits that no earlier visit reached, as a walk meets them."""
+    if view.tips <= view.earlier_tips:
         return []
-    known = set(_reachable(repo, but))
-    return [oid for oid in _reachable(repo, tips) if oid not in known]
+    return [oid for oid in view.reached if oid not in view.reached_before]
 
 
-def _reachable(repo: git.Repo, tips: frozenset[str]) -> Iterator[bytes]:
-    """Binary ids (a third of the memory of hex) of all commits reachable from ``tips``."""
-    if not tips:
-        return
-    with git_child(repo, "rev-list", "--stdin") as child:
-        child.write_lines(sorted(tips))
-        for line in child.output:
-            yield bytes.fromhex(line.decode("ascii", "replace"))
-
-
-def _raw_commits(repo: git.Repo, oids: list[bytes]) -> Iterator[tuple[str, bytes]]:
+def _raw_commits(view: OriginView, oids: list[bytes]) -> Iterator[tuple[str, bytes]]:
     left = MAX_HISTORY_BYTES
-    with object_reader(repo) as reader:
-        for oid, found in zip(oids, reader.contents(map(bytes.hex, oids)), strict=True):
-            if found is None:
-                raise CorruptError(f"commit {oid.hex()} is not held")
-            raw = found.read(min(left, MAX_COMMIT_BYTES))
-            left -= len(raw)
-            yield oid.hex(), raw
+    found_in_order = view.reader.contents(map(bytes.hex, oids))
+    for oid, found in zip(oids, found_in_order, strict=True):
+        if found is None:
+            raise CorruptError(f"commit {oid.hex()} is not held")
+        raw = found.read(min(left, MAX_COMMIT_BYTES))
+        left -= len(raw)
+        yield oid.hex(), raw
 
 
 def _counts(view: OriginView, walk: list[bytes]) -> Iterator[LineCounts | None]:
@@ -131,5 +117,9 @@ def _person(ident: Ident, commit: CommitObject) -> Person:
 
 def _lines(counts: LineCounts | None) -> Row:
     if counts is None:
-        return dict.fromkeys(("files", "additions", "deletions"))
-    return asdict(counts)
+        return {"files": None, "additions": None, "deletions": None}
+    return {
+        "files": counts.files,
+        "additions": counts.additions,
+        "deletions": counts.deletions,
+    }

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-import git
-
-from ptmtorrent.extract.repository import git_child
+from ptmtorrent.extract.repository import ClosedRepo, git_child
 
 _LOG = (
     "log",
@@ -39,7 +37,7 @@ class LineCounts:
     deletions: int = 0
 
 
-def line_counts(repo: git.Repo, oids: Sequence[str]) -> Iterator[tuple[str, LineCounts]]:
+def line_counts(repo: ClosedRepo, oids: Sequence[str]) -> Iterator[tuple[str, LineCounts]]:
     """Each commit with its counts, in the order given.
 
     Raises CorruptError, or SkipError (over_limit) when git needs more than it may use.

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
-import git
-
 from ptmtorrent.errors import CorruptError, SkipError, SkipReason
-from ptmtorrent.extract.repository import GitChild, git_child
+from ptmtorrent.extract.repository import ClosedRepo, GitChild, git_child
 
 CHUNK = 1024 * 1024
 """Largest piece of an object that is in memory at once, in bytes."""
@@ -119,7 +117,7 @@ def _batches(oids: Iterable[str]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def object_reader(repo: git.Repo) -> Iterator[ObjectReader]:
+def object_reader(repo: ClosedRepo) -> Iterator[ObjectReader]:
     """A reader of the objects of ``repo``; its process ends with the block."""
     with git_child(repo, "cat-file", "--batch-command", "--buffer") as child:
         yield ObjectReader(child)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ptmtorrent.extract.objects import ObjectReader, object_reader
 from ptmtorrent.extract.tree import MAX_TREE_BYTES, Entry, parse_tree, walk
 from ptmtorrent.extract.workbench import OriginView, workbench
 from ptmtorrent.model.bundle import File
@@ -26,7 +25,6 @@ class HeldTree:
     """Reads files of one origin by path. What is not there is None; nothing is followed."""
 
     view: OriginView
-    reader: ObjectReader
 
     def read(self, path: str, revision: str | None = None) -> bytes | None:
         """A file's content; None when it is not there, not held, or larger than ``MAX_FILE``.
@@ -66,8 +64,8 @@ class HeldTree:
         return entry
 
     def _content(self, name: str, limit: int) -> bytes | None:
-        [info] = self.reader.infos([name])
-        return None if info is None or info.size > limit else self.reader.content(name, limit)
+        [info] = self.view.reader.infos([name])
+        return None if info is None or info.size > limit else self.view.reader.content(name, limit)
 
 
 @contextmanager
@@ -78,8 +76,8 @@ def held_tree(store: BlobStore, visit: Visit, holding: Holding) -> Iterator[Held
         CorruptError: the repository cannot be read.
         IntegrityError: a pack is missing or broken.
     """
-    with workbench(store, visit, holding) as view, object_reader(view.repo) as reader:
-        yield HeldTree(view, reader)
+    with workbench(store, visit, holding) as view:
+        yield HeldTree(view)
 
 
 def page_of_files(
@@ -92,7 +90,7 @@ def page_of_files(
     head = tree.view.visit.head
     files: list[File] = []
     size = 0
-    for entry in walk(tree.reader, head) if head is not None else ():
+    for entry in walk(tree.view.reader, head) if head is not None else ():
         path = entry.path.decode("utf-8", "surrogateescape")
         if not entry.is_file or entry.path <= _bytes(after) or not wanted(path):
             continue

@@ -11,12 +11,19 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import git
-
-from ptmtorrent.errors import FatalError, IntegrityError, NotFoundError
-from ptmtorrent.extract.repository import ClosedGit, open_repository, plain
+from ptmtorrent.errors import (
+    CorruptError,
+    FatalError,
+    IntegrityError,
+    NotFoundError,
+    SkipError,
+)
+from ptmtorrent.extract.objects import ObjectReader, object_reader
+from ptmtorrent.extract.reach import reachable
+from ptmtorrent.extract.repository import ClosedRepo, Leash, git_at, open_repository
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.store.base import BlobStore
 
@@ -24,13 +31,17 @@ _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 _MACHINE = ("No space left", "Disk quota exceeded", "Read-only file system", "Permission denied")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OriginView:
-    """An origin at rest: a visit, the visits before it, and a repository that holds them all."""
+    """An origin at rest: a visit, the visits before it, and a repository that holds them all.
+
+    ``reader`` is shared: who asks it something reads the answer before anybody else asks.
+    """
 
     visit: Visit
     earlier: tuple[Visit, ...]
-    repo: git.Repo
+    repo: ClosedRepo
+    reader: ObjectReader
 
     @property
     def tips(self) -> frozenset[str]:
@@ -41,6 +52,16 @@ class OriginView:
     def earlier_tips(self) -> frozenset[str]:
         """The tips of all visits before."""
         return frozenset(tip for visit in self.earlier for tip in _tips(visit))
+
+    @cached_property
+    def reached(self) -> list[bytes]:
+        """Binary ids of the commits that the tips reach, as a walk meets them; walked once."""
+        return list(reachable(self.repo, self.tips))
+
+    @cached_property
+    def reached_before(self) -> frozenset[bytes]:
+        """Binary ids of the commits that the earlier tips reach; walked once."""
+        return frozenset(reachable(self.repo, self.earlier_tips))
 
     @property
     def is_new_head(self) -> bool:
@@ -67,8 +88,11 @@ def workbench(
     visit: Visit,
     holding: Holding,
     earlier: Sequence[tuple[Visit, Holding]] = (),
+    leash: Leash | None = None,
 ) -> Iterator[OriginView]:
     """Lay out the packs of a visit and of those before it, and open them for reading.
+
+    ``leash`` holds every process.
 
     The directory and every process are gone at the end, however the block is left. Raises
     IntegrityError, naming origin and pack, when a pack is not in the store or is not whole.
@@ -80,9 +104,9 @@ def workbench(
     try:
         lay_out(directory, visit, visits)
         for pack in packs:
-            add_pack(store, directory, pack, visit.url)
-        with open_repository(directory) as repo:
-            yield OriginView(visit, visits, repo)
+            add_pack(store, directory, pack, visit.url, leash)
+        with open_repository(directory, leash) as repo, object_reader(repo) as reader:
+            yield OriginView(visit, visits, repo, reader)
     finally:
         shutil.rmtree(directory)
 
@@ -118,26 +142,28 @@ def _refs(visit: Visit, prefix: str) -> Iterator[bytes]:
         yield f"{ref.target} {name}\n".encode("utf-8", "surrogateescape")
 
 
-def add_pack(store: BlobStore, directory: Path, pack: str, url: str) -> Path:
+def add_pack(
+    store: BlobStore, directory: Path, pack: str, url: str, leash: Leash | None = None
+) -> Path:
     """Place a pack of an origin in a bare repository and index it; returns where it is.
 
     Indexing reads every object of it. Raises IntegrityError, naming origin and pack, when the pack
     is not in the store or not whole; FatalError when the machine refuses.
     """
     path = directory / f"objects/pack/pack-{pack[:40]}.pack"
-    command = ["git", "-c", "core.fsync=none", "index-pack", str(path.absolute())]
     try:
         store.place(pack, path)
-        ClosedGit(directory).execute(command)
+        with git_at(directory, "index-pack", str(path.absolute()), leash=leash):
+            pass
     except NotFoundError as error:
         raise IntegrityError(f"{url}: pack {pack} is not in the store") from error
-    except git.GitCommandError as error:
-        raise _unreadable(f"{url}: pack {pack}", str(error.stderr)) from error
+    except (CorruptError, SkipError) as error:
+        raise _unreadable(f"{url}: pack {pack}", str(error)) from error
     return path
 
 
 def _unreadable(what: str, complaint: str) -> FatalError | IntegrityError:
     """The error that git's complaint means: the machine's fault, or the bytes'."""
     if any(word in complaint for word in _MACHINE):
-        return FatalError(f"{what} cannot be indexed: {plain(complaint)}")
-    return IntegrityError(f"{what} is broken: {plain(complaint)}")
+        return FatalError(f"{what} cannot be indexed: {complaint}")
+    return IntegrityError(f"{what} is broken: {complaint}")

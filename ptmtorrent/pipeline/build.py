@@ -9,9 +9,11 @@ come by key, each opened at most once, and not at all when its state was built b
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from urllib.parse import urlsplit
 from ptmtorrent.errors import FailError, SkipError, SkipReason
 from ptmtorrent.extract.files import files
 from ptmtorrent.extract.history import commit_count, commits, unreachable
+from ptmtorrent.extract.repository import Leash
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import AssetRow, OriginRow, PackageRow, Snapshot
@@ -28,6 +31,7 @@ from ptmtorrent.model.key import origin_key, package_key
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.package import Asset, Package
 from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.pipeline.ahead import ahead
 from ptmtorrent.pipeline.refining import Refining
 from ptmtorrent.shards.manifest import Shard
 from ptmtorrent.shards.schema import load_schema
@@ -40,6 +44,36 @@ STATE = ("packages", "assets", "hubs", "origins", "refs", "unreachable", "not_he
 FACTS = ("commits", "files")
 HISTORY = ("attempts",)
 COUNTS_AT_ONCE = 1000
+SMALL = 4 * 2**20
+"""Bytes; origins whose packs have no more are read ahead of their turn, some at a time."""
+
+
+_Held = tuple[Visit, Holding]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What an origin tells: rows first seen, commits reachable, if that is known, and lost."""
+
+    count: int | None = None
+    lost: Sequence[str] = ()
+    commits: Sequence[Row] = ()
+    files: Sequence[Row] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """An origin: what is held of it, names of what was told before, and what need not be read."""
+
+    row: OriginRow
+    held: _Held | None = None
+    earlier: Sequence[tuple[str, str]] = ()
+    known: _Told | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is to be read, and may be read beside others."""
+        return self.known is None and self.held is not None and self.held[1].pack_bytes <= SMALL
 
 
 @dataclass(slots=True)
@@ -61,7 +95,7 @@ class Build:
     watch: Watcher
     _shards: dict[str, tuple[Shard, ...]] = field(default_factory=dict)
     untold: list[str] = field(default_factory=list)
-    _counted: list[tuple[int, str, int, list[str]]] = field(default_factory=list)
+    _counted: list[tuple[int, str, int, Sequence[str]]] = field(default_factory=list)
 
     def run(self) -> Mapping[str, tuple[Shard, ...]]:
         """Write all tables; returns the shards of each, new ones only."""
@@ -134,71 +168,93 @@ class Build:
 
     def _origins(self) -> None:
         names = ("origins", "refs", "unreachable", "not_held", "commits", "files")
+        leash = Leash()
         with ExitStack() as stack:
             writers = {name: stack.enter_context(self._writer(name)) for name in names}
-            for row in self.ledger.reads.origins():
-                self._origin(row, writers)
+            tell = partial(self._tell, leash=leash)
+            turns = stack.enter_context(
+                closing(ahead(self._states(), tell, attrgetter("is_small")))
+            )
+            stack.callback(leash.end)
+            for state, told in turns:
+                self._origin(state, told, writers)
         self._keep_counts()
         for name in names:
             self._finished(name, writers[name])
 
-    def _origin(self, row: OriginRow, writers: Mapping[str, ShardWriter]) -> None:
-        if row.visit is None or row.holding is None:
-            writers["origins"].write([self._origin_row(row, None, None, None)])
-            return
-        visit = Visit.from_bytes(self.store.read(row.visit))
-        holding = Holding.from_bytes(self.store.read(row.holding))
-        told = self.ledger.reads.told_visits(row.id)
-        count = self.ledger.reads.commit_count(row.id, row.visit)
-        if count is not None and row.visit in {name for name, _ in told}:
-            lost = self.ledger.reads.lost_commits(row.id)
-        else:
-            try:
-                count, lost = self._tell(row.id, visit, holding, told, writers)
-            except (SkipError, FailError) as error:
-                row, count, lost = replace(row, reason=error.reason), None, []
-                self.untold.append(row.url)
-                self.watch(Notice(f"{row.url}: its facts are missing: {error.reason}: {error}"))
-        writers["origins"].write([self._origin_row(row, visit, holding, count)])
-        writers["refs"].write(ref_rows(visit))
-        writers["unreachable"].write(lost_row(visit.url, oid) for oid in lost)
-        writers["not_held"].write(not_held_rows(visit))
+    def _states(self) -> Iterator["_State"]:
+        """All origins by key, with what is held of them, and what they are known to tell."""
+        reads = self.ledger.reads
+        for row in reads.origins():
+            if row.visit is None or row.holding is None:
+                yield _State(row, known=_Told())
+                continue
+            visit = Visit.from_bytes(self.store.read(row.visit))
+            held = visit, Holding.from_bytes(self.store.read(row.holding))
+            earlier = reads.told_visits(row.id)
+            count = reads.commit_count(row.id, row.visit)
+            if count is not None and row.visit in {name for name, _ in earlier}:
+                yield _State(row, held, known=_Told(count, reads.lost_commits(row.id)))
+            else:
+                yield _State(row, held, earlier)
 
-    def _tell(
-        self,
-        origin: int,
-        visit: Visit,
-        holding: Holding,
-        told: Sequence[tuple[str, str]],
-        writers: Mapping[str, ShardWriter],
-    ) -> tuple[int, list[str]]:
-        """Write the facts no earlier visit told; returns (commits reachable, commits lost).
+    def _origin(
+        self, state: "_State", tell: Callable[[], "_Told"], writers: Mapping[str, ShardWriter]
+    ) -> None:
+        row = state.row
+        try:
+            told = tell()
+        except (SkipError, FailError) as error:
+            row, told = replace(row, reason=error.reason), _Told()
+            self.untold.append(row.url)
+            self.watch(Notice(f"{row.url}: its facts are missing: {error.reason}: {error}"))
+        writers["origins"].write([self._origin_row(row, state.held, told.count)])
+        if state.held is None:
+            return
+        visit, _ = state.held
+        writers["commits"].write(told.commits)
+        writers["files"].write(self._with_reasons(told.files))
+        writers["refs"].write(ref_rows(visit))
+        writers["unreachable"].write(lost_row(visit.url, oid) for oid in told.lost)
+        writers["not_held"].write(not_held_rows(visit))
+        if told.count is not None and state.known is None:
+            self._count(row.id, sha256_of(visit.to_bytes()), told.count, told.lost)
+
+    def _tell(self, state: "_State", leash: Leash) -> "_Told":
+        """The facts no earlier visit told. Called in any thread: the ledger is not for here.
 
         All or none: the rows of one origin are complete before the first is written, so an
         origin that cannot be read costs itself and is told whole by a later snapshot.
         """
+        if state.known is not None or state.held is None:
+            return state.known or _Told()
         earlier = [
             (Visit.from_bytes(self.store.read(v)), Holding.from_bytes(self.store.read(h)))
-            for v, h in told
+            for v, h in state.earlier
         ]
-        with workbench(self.store, visit, holding, earlier) as view:
-            rows = {
-                "commits": list(commits(view, self.privacy_key)),
-                "files": list(files(view, self.store, self.ledger.reads.object_reason)),
-            }
-            lost = [row["oid"] for row in unreachable(view)]
-            count = commit_count(view)
-        for name, facts in rows.items():
-            writers[name].write(facts)
-        self._counted.append((origin, sha256_of(visit.to_bytes()), count, lost))
+        with workbench(self.store, *state.held, earlier, leash) as view:
+            return _Told(
+                commits=list(commits(view, self.privacy_key)),
+                files=list(files(view, self.store)),
+                lost=[row["oid"] for row in unreachable(view)],
+                count=commit_count(view),
+            )
+
+    def _with_reasons(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Rows of ``files``, with why the blob a pointer stands for is not held."""
+        for row in rows:
+            if row["lfs"] and not row["held"]:
+                row["reason"] = self.ledger.reads.object_reason(row["sha256"])
+            yield row
+
+    def _count(self, origin: int, visit: str, count: int, lost: Sequence[str]) -> None:
+        self._counted.append((origin, visit, count, lost))
         if len(self._counted) >= COUNTS_AT_ONCE:
             self._keep_counts()
-        return count, lost
 
-    def _origin_row(
-        self, row: OriginRow, visit: Visit | None, holding: Holding | None, commits: int | None
-    ) -> Row:
+    def _origin_row(self, row: OriginRow, held: "_Held | None", commits: int | None) -> Row:
         """A row of ``origins``; an origin never visited has its reason and little else."""
+        visit, holding = held or (None, None)
         host = str(urlsplit(row.url).hostname)
         return {
             "origin_key": row.key,

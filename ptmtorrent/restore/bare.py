@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ptmtorrent.errors import CorruptError, FatalError, IntegrityError, SkipError
 from ptmtorrent.extract.objects import ObjectReader, object_reader
-from ptmtorrent.extract.repository import ClosedGit, git_child, open_repository
+from ptmtorrent.extract.repository import git_at, git_child, open_repository
 from ptmtorrent.extract.tree import Entry, walk
 from ptmtorrent.extract.workbench import add_pack, lay_out
 from ptmtorrent.model.oid import POINTER_LIMIT, Pointer, parse_pointer
@@ -79,7 +79,8 @@ def mark_partial(directory: Path, visit: Visit) -> None:
         f"remote.{REMOTE}.promisor": "true",
         f"remote.{REMOTE}.partialclonefilter": visit.filter or "blob:none",
     }.items():
-        ClosedGit(directory).execute(["git", "config", name, value])
+        with git_at(directory, "config", name, value):
+            pass
 
 
 def link_objects(store: BlobStore, visit: Visit, directory: Path, report: Report) -> None:

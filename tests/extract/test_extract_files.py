@@ -29,10 +29,6 @@ def raw(row: dict[str, Any]) -> bytes:
     return row["path_bytes"] or row["path"].encode()
 
 
-def no_reason(_: str) -> str | None:
-    return None
-
-
 def model_repository(maker: Maker) -> Visit:
     maker.write("config.json", b"{}")
     maker.write("model.safetensors", HERE.to_bytes())
@@ -64,7 +60,7 @@ def listing(maker: Maker) -> list[tuple[str, str, int | None, bytes]]:
 def test_rows_are_gits_own_listing(maker: Maker, store: LocalStore) -> None:
     visit = model_repository(maker)
     with workbench(store, visit, hold(store, visit, [maker.pack()])) as view:
-        rows = list(files(view, store, no_reason))
+        rows = list(files(view, store))
     told = [(r["mode"], r["oid"], r["size"], raw(r)) for r in rows if not r["lfs"]]
     lfs = {b"away.bin", b"model.safetensors"}
     assert told == [line for line in listing(maker) if line[3] not in lfs]
@@ -81,7 +77,7 @@ def test_a_path_that_is_no_utf8_is_kept_as_bytes_and_shown_as_text(
 ) -> None:
     visit = model_repository(maker)
     with workbench(store, visit, hold(store, visit, [maker.pack()])) as view:
-        (row,) = [r for r in files(view, store, no_reason) if r["path_bytes"]]
+        (row,) = [r for r in files(view, store) if r["path_bytes"]]
     assert (row["path"], row["path_bytes"]) == ("odd \ufffd\ttab\nline", b"odd \xff\ttab\nline")
 
 
@@ -89,11 +85,11 @@ def test_a_pointer_is_a_row_of_what_it_stands_for(maker: Maker, store: LocalStor
     store.put(b"weights")
     visit = model_repository(maker)
     with workbench(store, visit, hold(store, visit, [maker.pack()])) as view:
-        rows = {r["path"]: r for r in files(view, store, {AWAY.sha256: "gated"}.get)}
+        rows = {r["path"]: r for r in files(view, store)}
     keys = ("lfs", "size", "sha256", "held", "reason", "format")
     here, away = (tuple(rows[p][k] for k in keys) for p in ("model.safetensors", "away.bin"))
     assert here == (True, 7, HERE.sha256, True, None, "safetensors")
-    assert away == (True, 10**12, AWAY.sha256, False, "gated", "torch")
+    assert away == (True, 10**12, AWAY.sha256, False, None, "torch")
     assert (rows["pointer-link"]["lfs"], rows["pointer-link"]["format"]) == (False, None)
     sub = tuple(rows["sub"][k] for k in keys)
     assert sub == (False, None, None, False, "unsupported", None)
@@ -103,7 +99,7 @@ def test_a_head_is_told_once(maker: Maker, store: LocalStore) -> None:
     visit = model_repository(maker)
     holding = hold(store, visit, [maker.pack()])
     with workbench(store, visit, holding, [(visit, holding)]) as view:
-        assert list(files(view, store, no_reason)) == []
+        assert list(files(view, store)) == []
 
 
 def test_a_blob_a_filter_left_out_is_a_row_with_its_reason(
@@ -114,7 +110,7 @@ def test_a_blob_a_filter_left_out_is_a_row_with_its_reason(
     oid = maker.text("rev-parse", "HEAD:large.bin")
     visit = replace(visit, filter="blob:limit=1000", not_held=(NotHeld(oid, "filtered"),))
     with workbench(store, visit, hold(store, visit, [pack])) as view:
-        rows = {r["path"]: r for r in files(view, store, no_reason)}
+        rows = {r["path"]: r for r in files(view, store)}
     row = rows["large.bin"]
     assert row["lfs"] is None
     assert (row["size"], row["sha256"], row["held"], row["reason"]) == (

@@ -33,7 +33,7 @@ def rows(here, found) -> tuple[list, dict]:
     with workbench(here.store, found.visit, found.holding) as view:
         told = list(commits(view, b"k" * 32))
         assert len(told) == commit_count(view)
-        return told, {row["path"]: row for row in files(view, here.store, lambda _: None)}
+        return told, {row["path"]: row for row in files(view, here.store)}
 
 
 def packs_sent(here) -> int:

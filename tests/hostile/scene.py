@@ -155,7 +155,7 @@ def _tell(here: Bench, found: Visited, place: Path, end: End) -> None:
         with workbench(store, visit, found.holding) as view:
             tables = {
                 "commits": list(commits(view, KEY)),
-                "files": list(files(view, store, lambda _: None)),
+                "files": list(files(view, store)),
                 "unreachable": [lost_row(visit.url, row["oid"]) for row in unreachable(view)],
             }
             commit_count(view)
