@@ -13,12 +13,19 @@ A step that fails leaves nothing but a directory that the next writer removes.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ptmtorrent.errors import CorruptError, FailError, FailReason, SkipError, SkipReason
+from ptmtorrent import disk
+from ptmtorrent.errors import (
+    CorruptError,
+    FailError,
+    FailReason,
+    SkipError,
+    SkipReason,
+)
 from ptmtorrent.fetch.git import Git
 from ptmtorrent.fetch.objects import ForgeOf
 from ptmtorrent.fetch.partial import (
@@ -35,6 +42,8 @@ from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, NotHeld, Ref, Visit, Wanted
 from ptmtorrent.model.work import Depth, Moved, OriginTask, Visited
 from ptmtorrent.net.advertisement import Advertisement, parse_advertisement
+from ptmtorrent.net.gitpatience import GitPatience
+from ptmtorrent.net.gitproc import GitResult
 from ptmtorrent.net.gitwords import explain_git
 from ptmtorrent.net.http import Transport
 from ptmtorrent.store.base import BlobStore
@@ -60,6 +69,7 @@ class Mirror:
     forge_of: ForgeOf
     keep: Keep
     limits: Limits
+    patience: GitPatience = field(default_factory=GitPatience)
 
     async def visit(self, task: OriginTask) -> Visited | Moved:
         """Look at an origin and hold what it is.
@@ -110,8 +120,9 @@ class Mirror:
         """An empty repository of our own, gone at the end."""
         quarantine = Quarantine(await in_thread(self.store.scratch), self.git)
         try:
-            await quarantine.prepare()
-            yield quarantine
+            with disk.refusals(quarantine.path):
+                await quarantine.prepare()
+                yield quarantine
         finally:
             await asyncio.shield(quarantine.remove())
 
@@ -154,15 +165,28 @@ class Mirror:
         url = forge.git_url(task.url)
         specs = _specs(advertisement)
         arguments = ["--prune", "--", "{url}", *specs]
-        result = await self.git.fetch(arguments, quarantine.path, url)
+        result = await self._ask_git(arguments, quarantine.path, url, task.url)
         if result.returncode == 0:
             return None, ()
-        if not sent_too_much(result) and not sent_too_little(result):
-            raise explain_git(result, task.url)
         fresh = await self._start_over(quarantine)
         whole_head = task.depth >= Depth.FULL
         wish = Wish(url, specs, advertisement.head, whole_head, self._base(task))
         return await fetch_partly(fresh, wish, self.limits, result)
+
+    async def _ask_git(
+        self, arguments: Sequence[str], path: Path, url: str, origin: str
+    ) -> GitResult:
+        """What git says in the end; what may have broken on the way is asked for again."""
+        clock, errors = self.git.gates.clock, list[Exception]()
+        while True:
+            result = await self.git.fetch(arguments, path, url)
+            if result.returncode == 0 or sent_too_much(result) or sent_too_little(result):
+                return result
+            errors.append(explain_git(result, origin))
+            pause_s = self.patience.again(errors, clock.random)
+            if pause_s is None:
+                raise errors[-1]
+            await clock.sleep(pause_s)
 
     async def _start_over(self, quarantine: Quarantine) -> Quarantine:
         await quarantine.remove()

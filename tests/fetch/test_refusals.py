@@ -60,6 +60,25 @@ async def test_one_broken_answer_to_the_first_question_is_asked_again(world, roo
         assert (await here.visit()).visit.is_complete
 
 
+@pytest.mark.parametrize("fault", ["503", "html", "truncate", "corrupt"])
+async def test_git_is_asked_again_when_an_answer_broke_on_the_way(world, root, fault):
+    async with bench(world, root, Setting(attempts=3)) as here:
+        here.box.switch(f"git={fault}:{GIT_PACK}")
+        assert (await here.visit()).visit.is_complete
+        asked = [request["path"].split("?")[0].rsplit("/", 1)[-1] for request in here.asked()]
+        assert asked == ["refs", *["refs", "git-upload-pack", "git-upload-pack"] * 2]
+
+
+async def test_git_is_not_asked_again_for_ever(world, root):
+    switch = []
+    setting = Setting(attempts=3, once_looked=lambda: switch[0]("git=503:1"))
+    async with bench(world, root, setting) as here:
+        switch.append(here.box.switch)
+        with pytest.raises(NetworkError):
+            await here.visit()
+        assert len(here.asked()) == 1 + 3
+
+
 async def test_refs_under_a_wrong_media_type_are_not_believed(published, world, root):
     tip = published.writer.refs[repository.MAIN]
     line = f"{tip} refs/heads/main\0\n".encode()

@@ -1,0 +1,27 @@
+"""Whether git is asked again. Of the three requests of a fetch git itself asks none twice. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ptmtorrent.errors import CorruptError, ItemError
+from ptmtorrent.policy.backoff import Random, RetryPolicy, decide, pause
+
+_DAMAGED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class GitPatience:
+    """How often a fetch is tried in a row, the first time included."""
+
+    attempts: int = 6
+
+    def again(self, errors: Sequence[Exception], random: Random) -> float | None:
+        """Seconds until git is asked again after these failures in a row, or None.
+
+        Bytes damaged on the way look like those of a bad server: these are asked for twice more.
+        """
+        last, retry = errors[-1], RetryPolicy(attempts=self.attempts)
+        damaged = sum(isinstance(error, CorruptError) for error in errors)
+        if isinstance(last, CorruptError) and damaged <= _DAMAGED and len(errors) < self.attempts:
+            return pause(last, damaged, retry, random)
+        return decide(last, len(errors), retry, random) if isinstance(last, ItemError) else None
