@@ -5,10 +5,12 @@ looked for under, and the folder is synced before anyone is told (a rename witho
 leaves an empty file after a power cut, one without the second loses the name).
 
 A sync that failed is never asked again: the kernel may have dropped the pages and would then
-answer yes. ``Fuse`` keeps that rule for everything that shares it.
+answer yes. ``Fuse`` keeps that rule for everything that shares it; ``sync_new`` and ``sync_tail``
+keep it for the next process, by taking away what could not be synced.
 """
 
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -88,6 +90,30 @@ def sync_file(path: Path, *, mode: int | None = None) -> None:
         os.close(fd)
 
 
+def sync_new(path: Path, *, mode: int) -> None:
+    """Make a file durable that nobody relies upon yet, and its mode; when that fails it is gone."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.fchmod(fd, mode)
+        try:
+            os.fsync(fd)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+    finally:
+        os.close(fd)
+
+
+def sync_tail(fd: int, good: int) -> None:
+    """Make what was appended to a file durable; when that fails the file ends at ``good`` again."""
+    try:
+        os.fsync(fd)
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(fd, good)
+        raise
+
+
 def sync_dir(path: Path) -> None:
     """Make the names in a folder durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -150,12 +176,14 @@ def _temp_of(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     try:
         fd = create(temp, mode=mode)
         try:
+            with suppress(OSError):  # where nothing can be locked, age decides
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fchmod(fd, mode)
             write_all(fd, data, 0)
             os.fsync(fd)
+            yield temp
         finally:
             os.close(fd)
-        yield temp
     finally:
         temp.unlink(missing_ok=True)
 
@@ -176,16 +204,31 @@ def publish(temp: Path, target: Path) -> None:
 
 def remove_temps(folder: Path) -> None:
     """Remove all temporary files of a folder that nobody else writes to."""
-    for temp in folder.glob(f".*{_TEMP_SUFFIX}"):
-        temp.unlink(missing_ok=True)
+    with refusals(folder):
+        for temp in folder.glob(f".*{_TEMP_SUFFIX}"):
+            temp.unlink(missing_ok=True)
 
 
 def remove_stale_temps(folder: Path, now: float) -> None:
     """Remove what killed processes left of ``write_atomic`` in a folder (``now``: Unix time)."""
     for temp in folder.glob(f".*{_TEMP_SUFFIX}"):
         with suppress(FileNotFoundError):
-            if now - temp.lstat().st_mtime > STALE_S:
+            if _is_left(temp, now):
                 temp.unlink()
+
+
+def _is_left(temp: Path, now: float) -> bool:
+    """Whether the process that wrote a temporary file is gone: its lock went with it."""
+    fd = os.open(temp, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return now - os.fstat(fd).st_mtime > STALE_S
+    finally:
+        os.close(fd)
+    return True
 
 
 def remove_tree(path: Path) -> None:

@@ -28,6 +28,7 @@ class Mutant:
 STORE = ("tests/store/test_store_contract.py",)
 CRASH = ("tests/store/test_store_crash.py",)
 JOURNAL = ("tests/store/test_journal.py",)
+FAILED_SYNC = ("tests/durable/test_failed_sync.py",)
 WRITERS = ("tests/store/test_store_writers.py",)
 ADDRESSES = ("tests/net/test_addresses.py",)
 TRANSPORT = ("tests/net/test_transport.py",)
@@ -70,7 +71,7 @@ MUTANTS = (
     Mutant(
         "bytes synced before named",
         "ptmtorrent/store/files.py",
-        "disk.sync_file(partial, mode=_MODE)",
+        "disk.sync_new(partial, mode=_MODE)",
         "partial.chmod(_MODE)",
         CRASH,
     ),
@@ -94,6 +95,27 @@ MUTANTS = (
         "            self._blown = True\n",
         "            self._blown = False\n",
         (*CRASH, *JOURNAL),
+    ),
+    Mutant(
+        "a blob that was not synced goes",
+        "ptmtorrent/disk.py",
+        "        except OSError:\n            path.unlink(missing_ok=True)\n",
+        "        except OSError:\n",
+        FAILED_SYNC,
+    ),
+    Mutant(
+        "a tail that was not synced goes",
+        "ptmtorrent/disk.py",
+        "            os.ftruncate(fd, good)\n",
+        "            pass\n",
+        FAILED_SYNC,
+    ),
+    Mutant(
+        "temporary files are locked",
+        "ptmtorrent/disk.py",
+        "                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "                pass\n",
+        FAILED_SYNC,
     ),
     Mutant(
         "live writers are left alone",
@@ -120,7 +142,7 @@ MUTANTS = (
     Mutant(
         "journal is synced",
         "ptmtorrent/store/journal.py",
-        "        os.fsync(self._fd)\n",
+        "        disk.sync_tail(self._fd, self._end)\n",
         "",
         (*JOURNAL, *CRASH),
     ),

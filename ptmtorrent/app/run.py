@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import urlsplit
 
 from ptmtorrent.app.session import Held, Online, online, seeded, without_lfs
 from ptmtorrent.hubs import HUBS
@@ -14,6 +16,7 @@ from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.events import PassStarted, Watcher, WorkFound
 from ptmtorrent.model.package import Asset, Scope
 from ptmtorrent.model.work import Depth, Stage
+from ptmtorrent.net.gate import Gates
 from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
 from ptmtorrent.pipeline.intake import matches
 from ptmtorrent.pipeline.listing import ENDED, Lister
@@ -42,6 +45,15 @@ COSTS = {
     Stage.OBJECT: Cost("resolvers", 2, 1, 36000),
     Stage.ASSET: Cost("files", 2, 1, 36000),
 }
+
+
+DOORS = {
+    Stage.ASK: ("api",),
+    Stage.VISIT: ("git",),
+    Stage.OBJECT: ("resolvers", "lfs"),
+    Stage.ASSET: ("pages", "resolvers"),
+}
+"""Stage -> the buckets its requests count in (``net.gate.bucket_of``)."""
 
 
 @dataclass(slots=True)
@@ -269,8 +281,19 @@ class Run:
             watch=self.watch,
             tool=self.tool,
             refused=handlers.refused,
+            closed=partial(closed_places, net.transport.gates),
         )
         await scheduler.run(lanes)
+
+
+def closed_places(gates: Gates, stage: Stage) -> dict[str, float]:
+    """Hosts and hubs where items of a stage need not be tried now, and for how many seconds."""
+    closed: dict[str, float] = {}
+    for (host, bucket), wait_s in gates.closed().items():
+        if bucket in DOORS[stage]:
+            closed[host] = max(wait_s, closed.get(host, 0.0))
+    hubs = {kind.id: closed.get(str(urlsplit(kind.base).hostname), 0.0) for kind in HUBS}
+    return closed | {hub: wait_s for hub, wait_s in hubs.items() if wait_s}
 
 
 def plan_assets(ledger: Ledger, number: int, hub: str, assets: Iterable[Asset]) -> int:

@@ -113,7 +113,9 @@ async def online(
     """Open the network for a root: transport, hubs, and what fetches."""
     gates = Gates(watcher=watch)
     gates.restore({name: json.loads(state) for name, state in here.ledger.reads.gates().items()})
-    manners = Manners(limits=HttpLimits(first_byte_s=settings.network.timeout_s), agent=agent)
+    timeout_s = settings.network.timeout_s
+    patience = HttpLimits(first_byte_s=timeout_s, rate_window_s=timeout_s)
+    manners = Manners(limits=patience, agent=agent)
     access = access_of(settings)
     async with Transport(access, gates, manners=manners, watcher=watch) as transport:
         lost = set(here.ledger.reads.where_now(without_lfs(settings)))
@@ -138,16 +140,19 @@ async def online(
 
 @asynccontextmanager
 async def _gates_kept(gates: Gates, recorder: Recorder) -> AsyncIterator[None]:
-    """Write what hosts allow into the ledger now and then, and at the end."""
+    """Write what hosts allow into the ledger now and then, on news, and at the end.
 
-    async def save() -> None:
-        states = {name: json.dumps(state) for name, state in gates.snapshot().items()}
+    What is written on the way reckons with a kill just before it would be written again.
+    """
+
+    async def save(ahead_s: float = 0.0) -> None:
+        states = {name: json.dumps(state) for name, state in gates.snapshot(ahead_s).items()}
         await recorder.change(lambda ledger: ledger.work.save_gates(states))
 
     async def save_for_ever() -> None:
         while True:
-            await asyncio.sleep(GATES_EVERY_S)
-            await save()
+            await gates.until_news(GATES_EVERY_S)
+            await save(2 * GATES_EVERY_S)
 
     saving = asyncio.create_task(save_for_ever())
     try:

@@ -94,7 +94,7 @@ class Console:
         """A sentence on stderr."""
         for sentence in map(display, text.splitlines()):
             log.info("%s", sentence)
-            self._err.print(Text(sentence), soft_wrap=True)
+            self._tell(sentence)
 
     def result(self, text: str) -> None:
         """A line of a result on stdout."""
@@ -128,7 +128,16 @@ class Console:
             text = display(line(self._tally, time.monotonic()))
         log.info("%s", text)
         if not self._is_live and not self._quiet:
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        """Onto stderr. A file there that takes no more does not change how a command ends."""
+        try:
             self._err.print(Text(text), soft_wrap=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            log.warning("stderr cannot be written: %s", error.strerror)
 
     def _panel(self) -> Table:
         with self._lock:

@@ -6,7 +6,6 @@ bytes are held once whatever brought them.
 """
 
 import hashlib
-import shutil
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from ptmtorrent.errors import SkipError, SkipReason
 from ptmtorrent.extract.objects import ObjectInfo, ObjectReader, object_reader
 from ptmtorrent.extract.repository import open_repository
 from ptmtorrent.extract.tree import walk
-from ptmtorrent.extract.workbench import lay_out
+from ptmtorrent.extract.workbench import lay_out, machine_errors, throw_away
 from ptmtorrent.model.oid import POINTER_LIMIT, Pointer, parse_pointer
 from ptmtorrent.model.visit import Visit, Wanted
 from ptmtorrent.store.base import BlobStore
@@ -83,15 +82,13 @@ def _apart(git_dir: Path, store: BlobStore) -> Iterator[Path]:
     A filtered clone knows a promisor, and git ends at the first object it would have to ask the
     promisor for, instead of saying that the object is missing.
     """
-    directory = store.scratch()
-    try:
+    with throw_away(store) as directory:
         lay_out(directory, Visit("", (), None, None))
-        (directory / "objects/info").mkdir()
-        objects = f"{git_dir.absolute() / 'objects'}\n"
-        (directory / "objects/info/alternates").write_text(objects)
+        with machine_errors(directory):
+            (directory / "objects/info").mkdir()
+            objects = f"{git_dir.absolute() / 'objects'}\n"
+            (directory / "objects/info/alternates").write_text(objects)
         yield directory
-    finally:
-        shutil.rmtree(directory)
 
 
 @dataclass(slots=True)

@@ -100,27 +100,42 @@ def workbench(
     holdings = (holding, *(before for _, before in earlier))
     packs = dict.fromkeys(pack for one in holdings for pack in one.packs)
     visits = tuple(before for before, _ in earlier)
-    directory = store.scratch()
-    try:
+    with throw_away(store) as directory:
         lay_out(directory, visit, visits)
         for pack in packs:
             add_pack(store, directory, pack, visit.url, leash)
         with open_repository(directory, leash) as repo, object_reader(repo) as reader:
             yield OriginView(visit, visits, repo, reader)
+
+
+@contextmanager
+def throw_away(store: BlobStore) -> Iterator[Path]:
+    """A directory that is gone at the end. FatalError when the machine refuses to remove it."""
+    directory = store.scratch()
+    try:
+        yield directory
     finally:
-        shutil.rmtree(directory)
+        with machine_errors(directory):
+            shutil.rmtree(directory)
+
+
+@contextmanager
+def machine_errors(directory: Path) -> Iterator[None]:
+    """Translate what the machine refuses in a directory of ours into FatalError."""
+    try:
+        yield
+    except OSError as error:
+        raise FatalError(f"cannot write {directory}: {error.strerror}") from error
 
 
 def lay_out(directory: Path, visit: Visit, earlier: Sequence[Visit] = ()) -> None:
     """Write a bare repository without objects: refs of the visits, no remote. FatalError."""
-    try:
+    with machine_errors(directory):
         (directory / "objects/pack").mkdir(parents=True)
         (directory / "refs").mkdir()
         (directory / "config").write_text(_CONFIG)
         (directory / "HEAD").write_bytes(_head(visit))
         (directory / "packed-refs").write_bytes(b"".join(_packed_refs(visit, earlier)))
-    except OSError as error:
-        raise FatalError(f"cannot write {directory}: {error.strerror}") from error
 
 
 def _packed_refs(visit: Visit, earlier: Sequence[Visit]) -> Iterator[bytes]:

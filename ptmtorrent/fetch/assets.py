@@ -2,21 +2,20 @@
 
 The bytes are hashed as they come, and are a blob under their sha256 when they are all there. A
 name that promises leading digits of it (``resnet18-5c106cde.pth``, torch.hub's ``check_hash``) is
-held to that. A download that breaks off begins anew: without a digest for the whole, halves of two
-versions could meet.
+held to that. Nothing is kept of a download that did not come to its end: without a digest for the
+whole, halves of two versions could meet.
 """
 
 import asyncio
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from ptmtorrent import disk
 from ptmtorrent.errors import CorruptError, ItemError, SkipError, SkipReason
+from ptmtorrent.fetch.sinks import LargeSink
 from ptmtorrent.fetch.threads import in_thread
 from ptmtorrent.model.work import AssetTask, Received
-from ptmtorrent.net.answer import Stream
 from ptmtorrent.net.http import Transport
 from ptmtorrent.store.base import BlobStore
 
@@ -37,26 +36,63 @@ class AssetFetcher:
         """
         directory = await in_thread(self.store.scratch)
         try:
-            async with self.transport.stream(task.url) as stream:
-                if stream.status >= 400:
-                    raise explain(task.url, stream.status)
-                return await self._keep(task, stream, directory / "asset")
+            file = await in_thread(HashedFile, directory / "asset")
+            await self._download(task, file)
+            return await self._keep(task, file)
         finally:
-            await asyncio.shield(in_thread(shutil.rmtree, directory))
+            await asyncio.shield(in_thread(disk.remove_tree, directory))
 
-    async def _keep(self, task: AssetTask, stream: Stream, path: Path) -> Received:
-        digest, size = hashlib.sha256(), 0
-        with disk.refusals(path), path.open("xb") as file:
-            async for chunk in stream.chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                await in_thread(file.write, chunk)
-        sha256 = digest.hexdigest()
+    async def _download(self, task: AssetTask, file: "HashedFile") -> None:
+        sink = LargeSink(file)
+        try:
+            answer = await self.transport.download(task.url, sink)
+        finally:
+            await sink.close()
+        if answer.status >= 400:
+            raise explain(task.url, answer.status)
+
+    async def _keep(self, task: AssetTask, file: "HashedFile") -> Received:
+        sha256 = file.sha256
         if not sha256.startswith(task.sha256_prefix or ""):
             text = f"its name promises sha256 {task.sha256_prefix}..., the bytes have {sha256}"
             raise CorruptError(text, url=task.url)
-        await in_thread(self.store.adopt, path, sha256)
-        return Received(sha256, size)
+        await in_thread(self.store.adopt, file.path, sha256)
+        return Received(sha256, file.offset)
+
+
+class HashedFile:
+    """A new file, hashed as it is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self._hash = hashlib.sha256()
+        with disk.refusals(path):
+            self._file = path.open("xb")
+
+    @property
+    def sha256(self) -> str:
+        """Of everything written."""
+        return self._hash.hexdigest()
+
+    def write(self, chunk: bytes) -> None:
+        """Append."""
+        with disk.refusals(self.path):
+            self._file.write(chunk)
+        self._hash.update(chunk)
+        self.offset += len(chunk)
+
+    def restart(self) -> None:
+        """Forget what is here."""
+        with disk.refusals(self.path):
+            self._file.seek(0)
+            self._file.truncate()
+        self._hash, self.offset = hashlib.sha256(), 0
+
+    def close(self) -> None:
+        """Bring everything to the file."""
+        with disk.refusals(self.path):
+            self._file.close()
 
 
 def explain(url: str, status: int) -> ItemError:

@@ -16,11 +16,12 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from ptmtorrent.errors import CorruptError, SkipError, SkipReason
+from ptmtorrent import disk
+from ptmtorrent.errors import CorruptError, FailError, SkipError, SkipReason
 from ptmtorrent.fetch.git import Git
 from ptmtorrent.fetch.objects import ForgeOf
 from ptmtorrent.fetch.packs import PackFetcher, PackWish
@@ -39,6 +40,7 @@ from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, NotHeld, Ref, Visit, Wanted
 from ptmtorrent.model.work import Depth, Moved, OriginTask, Visited
 from ptmtorrent.net.advertisement import Advertisement, parse_advertisement
+from ptmtorrent.net.gitpatience import GitPatience
 from ptmtorrent.net.gitproc import GitResult
 from ptmtorrent.net.gitwords import explain_git
 from ptmtorrent.net.http import Transport
@@ -80,6 +82,7 @@ class Mirror:
     forge_of: ForgeOf
     look_over: LookOver
     limits: Limits
+    patience: GitPatience = field(default_factory=GitPatience)
 
     @property
     def packs(self) -> PackFetcher:
@@ -135,8 +138,9 @@ class Mirror:
         """An empty repository of our own, gone at the end."""
         quarantine = Quarantine(await in_thread(self.store.scratch), self.git)
         try:
-            quarantine.prepare()
-            yield quarantine
+            with disk.refusals(quarantine.path):
+                quarantine.prepare()
+                yield quarantine
         finally:
             await asyncio.shield(quarantine.remove())
 
@@ -176,12 +180,26 @@ class Mirror:
         """Fetch, whole if possible; returns the filter used and what is not held."""
         forge = self.forge_of(task.url)
         wish = PackWish(forge, task.url, advertisement, self._base(task))
-        trouble = await self.packs.bring(wish, quarantine)
+        trouble = await self._ask(wish, quarantine)
         if trouble is None:
             return None, ()
-        if not sent_too_much(trouble) and not sent_too_little(trouble):
-            raise explain_git(trouble, task.url)
         return await self._fetch_partly(task, advertisement, quarantine, trouble)
+
+    async def _ask(self, wish: PackWish, quarantine: Quarantine) -> GitResult | None:
+        """Ask for a pack until it is here, or the server cannot send it whole: how it says so."""
+        clock, errors = self.git.gates.clock, list[Exception]()
+        while True:
+            try:
+                trouble = await self.packs.bring(wish, quarantine)
+                if trouble is None or sent_too_much(trouble) or sent_too_little(trouble):
+                    return trouble
+                errors.append(explain_git(trouble, wish.origin))
+            except FailError as error:
+                errors.append(error)
+            pause_s = self.patience.again(errors, clock.random)
+            if pause_s is None:
+                raise errors[-1]
+            await clock.sleep(pause_s)
 
     async def _fetch_partly(
         self,

@@ -11,15 +11,25 @@ from dataclasses import dataclass
 
 from ptmtorrent.errors import CorruptError, ItemError, SkipError, SkipReason
 from ptmtorrent.fetch.batch import HEADERS, action_of, quota_error, request_of
-from ptmtorrent.fetch.threads import in_thread
+from ptmtorrent.fetch.sinks import ObjectSink, sink_for
 from ptmtorrent.model.forge import Forge
 from ptmtorrent.model.oid import Pointer
 from ptmtorrent.model.work import ObjectSource, ObjectTask
+from ptmtorrent.net.courier import EXPIRED
 from ptmtorrent.net.http import Transport
-from ptmtorrent.store.base import BlobStore, BlobWriter
+from ptmtorrent.store.base import BlobStore
 
 ForgeOf = Callable[[str], Forge]
 """The forge of an origin, by its canonical URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One place to download an object from."""
+
+    url: str
+    headers: Mapping[str, str]
+    forge: Forge
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ class ObjectFetcher:
         if url is None:
             text = "this host serves no single files"
             raise SkipError(text, SkipReason.MISSING_AT_ORIGIN, url=source.origin)
-        return await self._download(pointer, url, {}, forge)
+        return await self._download(pointer, _Way(url, {}, forge))
 
     async def _by_batch(self, pointer: Pointer, source: ObjectSource) -> int:
         forge = self.forge_of(source.origin)
@@ -64,52 +74,51 @@ class ObjectFetcher:
             text = "this host serves no LFS objects of this repository any more"
             raise SkipError(text, SkipReason.MISSING_AT_ORIGIN, url=source.origin)
         url = f"{base}/objects/batch"
+        way = await self._way(pointer, url, forge)
+        try:
+            return await self._download(pointer, way)
+        except ItemError as error:
+            if error.status not in EXPIRED:
+                raise
+        return await self._download(pointer, await self._way(pointer, url, forge))
+
+    async def _way(self, pointer: Pointer, url: str, forge: Forge) -> _Way:
+        """Where the LFS server offers an object, for a while."""
         response = await self.transport.post_json(url, request_of(pointer), headers=HEADERS)
         if response.status != 200:
             quota = quota_error(response.status, response.body)
             raise quota or forge.explain(url, response.status, response.headers, response.body)
         action = action_of(response.body, pointer)
-        return await self._download(pointer, action.href, action.headers, forge)
+        return _Way(action.href, action.headers, forge)
 
-    async def _download(
-        self, pointer: Pointer, url: str, headers: Mapping[str, str], forge: Forge
-    ) -> int:
-        writer = await in_thread(self.store.writer, pointer.sha256, pointer.size)
+    async def _download(self, pointer: Pointer, way: _Way) -> int:
+        """Bring it in; what was pieced together and is wrong is asked for once more, whole."""
+        sink = await sink_for(self.store, pointer.sha256, pointer.size)
+        may_restart = True
         try:
-            resumed = writer.offset > 0
-            try:
-                return await self._into(writer, url, headers, forge, pointer.size)
-            except CorruptError:
-                if not resumed:
-                    raise
-            writer.restart()
-            return await self._into(writer, url, headers, forge, pointer.size)
+            while True:
+                start = sink.offset
+                try:
+                    start = await self._receive(sink, way, pointer.size)
+                    await sink.commit()
+                except CorruptError:
+                    if not may_restart or not (start or sink.offset):
+                        raise
+                else:
+                    return sink.received
+                may_restart = False
+                await sink.restart()
         finally:
-            await in_thread(writer.close)
+            await sink.close()
 
-    async def _into(
-        self,
-        writer: BlobWriter,
-        url: str,
-        headers: Mapping[str, str],
-        forge: Forge,
-        size: int,
-    ) -> int:
-        received = 0
-        if writer.offset < size:
-            start = writer.offset
-            async with self.transport.stream(
-                url, start=start, size=size, headers=headers
-            ) as stream:
-                if stream.status >= 400:
-                    raise forge.explain(url, stream.status, stream.headers, stream.error_body)
-                if stream.start != start:
-                    writer.restart()
-                async for chunk in stream.chunks:
-                    await in_thread(writer.write, chunk)
-                    received += len(chunk)
-        await in_thread(writer.commit)
-        return received
+    async def _receive(self, sink: ObjectSink, way: _Way, size: int) -> int:
+        """Receive what is missing; the offset that the last answer began at."""
+        if sink.offset >= size:
+            return size
+        answer = await self.transport.download(way.url, sink, size=size, headers=way.headers)
+        if answer.status >= 400:
+            raise way.forge.explain(way.url, answer.status, answer.headers, answer.error_body)
+        return answer.start
 
 
 def _worst(errors: list[ItemError]) -> ItemError:

@@ -91,6 +91,9 @@ FRAMEWORKS = {
     "mlx": "mlx",
 }
 
+PAPERS = ("arxiv", "doi")
+"""Prefixes of tags that name a paper."""
+
 _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
@@ -234,7 +237,9 @@ def package_of(record: Any) -> Package:
     head = fields.text(record, "sha")
     modified = fields.text(record, "lastModified")
     tags = fields.texts(record, "tags")
-    license_raw = _license(record, tags)
+    told = _by_prefix(tags)
+    license_raw = _license(record, told)
+    numbers = fields.table(record, "safetensors"), fields.table(record, "gguf")
     return Package(
         hub=HUB,
         package_id=package_id,
@@ -253,13 +258,12 @@ def package_of(record: Any) -> Package:
         license_spdx=spdx(license_raw),
         languages=_languages(record),
         tags=tags,
-        datasets=_tagged(tags, "dataset:"),
-        papers=tuple(Paper(k, i) for k in ("arxiv", "doi") for i in _tagged(tags, f"{k}:")),
+        datasets=tuple(told.get("dataset", ())),
+        papers=tuple([Paper(kind, id_) for kind in PAPERS for id_ in told.get(kind, ())]),
         downloads_30d=fields.integer(record, "downloads"),
         downloads_all=fields.integer(record, "downloadsAllTime"),
         likes=fields.integer(record, "likes"),
-        parameters=fields.integer(fields.table(record, "safetensors"), "total")
-        or fields.integer(fields.table(record, "gguf"), "total"),
+        parameters=fields.integer(numbers[0], "total") or fields.integer(numbers[1], "total"),
         used_bytes=fields.integer(record, "usedStorage"),
         created_at=fields.instant(record, "createdAt"),
         modified_at=fields.instant(record, "lastModified"),
@@ -282,8 +286,8 @@ def _status(record: Mapping[str, Any]) -> PackageStatus:
     return PackageStatus.GATED if record.get("gated") else PackageStatus.LISTED
 
 
-def _license(record: Mapping[str, Any], tags: tuple[str, ...]) -> str | None:
-    named = _tagged(tags, "license:") or fields.texts(fields.table(record, "cardData"), "license")
+def _license(record: Mapping[str, Any], told: Mapping[str, list[str]]) -> str | None:
+    named = told.get("license") or fields.texts(fields.table(record, "cardData"), "license")
     return named[0] if named else None
 
 
@@ -302,8 +306,14 @@ def _languages(record: Mapping[str, Any]) -> tuple[str, ...]:
     return fields.texts(fields.table(record, "cardData"), "language")
 
 
-def _tagged(tags: tuple[str, ...], prefix: str) -> tuple[str, ...]:
-    return tuple(tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix))
+def _by_prefix(tags: tuple[str, ...]) -> dict[str, list[str]]:
+    """What tags say in the form ``prefix:value``."""
+    told: dict[str, list[str]] = {}
+    for tag in tags:
+        prefix, colon, value = tag.partition(":")
+        if colon:
+            told.setdefault(prefix, []).append(value)
+    return told
 
 
 def _expand() -> str:

@@ -34,8 +34,9 @@ UPDATE listings SET
     next_cursor = :next_cursor
 WHERE snapshot = :snapshot AND hub = :hub
 
--- name: find_package
-SELECT id, name, former_names, origin, last_seen FROM packages WHERE hub = :hub AND package_id = :package_id
+-- name: find_packages
+SELECT package_id, id, name, former_names, origin, last_seen FROM packages
+WHERE hub = :hub AND package_id IN (SELECT value FROM json_each(:ids))
 
 -- name: add_package
 INSERT INTO packages (hub, package_id, name, origin, page, raw_index, status, first_seen,
@@ -82,11 +83,13 @@ WHERE hub = :hub AND last_seen <> :snapshot AND status <> 'gone'
 -- name: set_status
 UPDATE packages SET status = :status WHERE hub = :hub AND package_id = :package_id
 
--- name: find_origin
-SELECT id FROM origins WHERE url = :url
+-- name: find_origins
+SELECT url, id FROM origins WHERE url IN (SELECT value FROM json_each(:urls))
 
--- name: add_origin
-INSERT INTO origins (key, url) VALUES (:key, :url)
+-- name: add_origins
+INSERT INTO origins (key, url)
+SELECT value ->> 0, value ->> 1 FROM json_each(:rows) ORDER BY json_each.key
+RETURNING url, id
 
 -- name: set_predecessor
 UPDATE origins SET predecessor = :predecessor

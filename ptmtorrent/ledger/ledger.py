@@ -25,6 +25,13 @@ VERSION = 3
 
 PATIENCE_S = 10.0
 
+CACHE_KIB = 32 * 1024
+"""Of pages in memory: a listing touches its indexes all over."""
+
+CHECKPOINT_PAGES = 4096
+"""Pages (of 4 KiB) in the write-ahead log before it is folded in: a page that changes often is
+then written to its place once for many changes."""
+
 _PRIMARY = 0xFF
 """The bits of an extended result code that name its kind (SQLite, Result and Error Codes)."""
 
@@ -58,6 +65,8 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.create_function("name_matches", 2, fnmatch.fnmatchcase, deterministic=True)
             _create_or_check(connection, path)
         return cls(connection, path)

@@ -121,8 +121,10 @@ ORDER BY hub, stage, state, reason
 SELECT hub, count(*) AS packages FROM packages GROUP BY hub ORDER BY hub
 
 -- name: origin_counts
-SELECT p.hub, count(DISTINCT coalesce(o.moved_to, o.id)) AS origins
-FROM packages AS p JOIN origins AS o ON o.id = p.origin
+SELECT p.hub, count(DISTINCT coalesce((
+    SELECT o.moved_to FROM origins AS o WHERE o.id = p.origin AND o.moved_to IS NOT NULL
+), p.origin)) AS origins
+FROM packages AS p WHERE p.origin IS NOT NULL
 GROUP BY p.hub ORDER BY p.hub
 
 -- name: troubles

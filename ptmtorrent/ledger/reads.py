@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from ptmtorrent.errors import IntegrityError
 from ptmtorrent.ledger.rows import (
     AssetRow,
     BlobRow,
@@ -46,8 +47,17 @@ class Reads:
         return self._stream(PackageRow, "packages", hub=hub, by_origin=by_origin)
 
     def origins(self) -> Iterator[OriginRow]:
-        """All origins by key."""
-        return self._stream(OriginRow, "origins")
+        """All origins by key.
+
+        Raises:
+            IntegrityError: two origins have one key, and no shard could tell them apart.
+        """
+        before = None
+        for row in self._stream(OriginRow, "origins"):
+            if before is not None and before.key == row.key:
+                raise IntegrityError(f"{before.url} and {row.url} have the same key {row.key}")
+            before = row
+            yield row
 
     def told_visits(self, origin: int) -> list[tuple[str, str]]:
         """(visit, holding) of an origin whose facts finished snapshots tell, oldest first."""

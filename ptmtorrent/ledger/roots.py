@@ -6,7 +6,7 @@ ledger that is lost comes back as it was. The caller has read the blobs that a l
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from ptmtorrent.errors import SkipReason
@@ -120,6 +120,9 @@ class Verdict:
     reason: str | None = None
 
 
+_Row = dict[str, object]
+
+
 class Roots:
     """The face of the ledger that takes journal lines in; call within a transaction."""
 
@@ -148,9 +151,10 @@ class Roots:
         page = self._run(
             "add_page", snapshot=line.snapshot, hub=line.hub, sha256=line.sha256, at=line.at
         ).lastrowid
-        listed = 0
-        for index, package in line.packages:
-            listed += self._package(line.snapshot, page, index, package)
+        assert page is not None  # noqa: S101  # an INSERT that succeeded has a row id
+        listed = sum(
+            self._packages(line.snapshot, page, part) for part in _without_repeats(line.packages)
+        )
         if not line.is_answer:
             self._run(
                 "advance_listing",
@@ -244,33 +248,31 @@ class Roots:
         self._run("set_asset", url=line.url, sha256=line.sha256, at=line.at)
         self.settle(Verdict(line.snapshot, line.hub, Stage.ASSET, line.url, "done"))
 
-    def _package(self, snapshot: int, page: int | None, index: int, package: Package) -> bool:
-        """Write a package down; returns whether this snapshot had not seen it yet."""
-        known = self._run("find_package", hub=package.hub, package_id=package.package_id).fetchone()
-        origin = self._origin(package.origin) if package.origin else None
-        row = {
-            "name": package.name,
-            "origin": origin,
-            "page": page,
-            "raw_index": index,
-            "status": package.status,
-            "snapshot": snapshot,
-            "downloads": package.downloads_30d,
-            "used_bytes": package.used_bytes,
-            "fingerprint": package.fingerprint,
-            "twin": package.twin,
-        }
-        if known is None:
-            self._run("add_package", hub=package.hub, package_id=package.package_id, **row)
-            return True
-        number, name, former, former_origin, last_seen = known
-        names = json.loads(former)
-        if name != package.name:
-            names = [n for n in names if n not in (name, package.name)] + [name]
-        if origin is not None and former_origin not in (None, origin):
-            self._run("set_predecessor", id=origin, predecessor=former_origin)
-        self._run("update_package", id=number, former_names=json.dumps(names), **row)
-        return bool(last_seen != snapshot)
+    def _packages(self, snapshot: int, page: int, packages: Sequence[tuple[int, Package]]) -> int:
+        """Write packages down; returns how many this snapshot had not seen yet."""
+        if not packages:
+            return 0
+        hub = packages[0][1].hub
+        ids = json.dumps([package.package_id for _, package in packages])
+        known = {row[0]: row[1:] for row in self._run("find_packages", hub=hub, ids=ids)}
+        origins = self._origins(p.origin for _, p in packages if p.origin is not None)
+        new: list[_Row] = []
+        old: list[_Row] = []
+        seen = 0
+        for index, package in packages:
+            origin = origins.get(package.origin)
+            row = _row(package, snapshot=snapshot, page=page, raw_index=index, origin=origin)
+            if package.package_id not in known:
+                new.append(row)
+                continue
+            number, name, former, former_origin, last_seen = known[package.package_id]
+            if origin is not None and former_origin not in (None, origin):
+                self._run("set_predecessor", id=origin, predecessor=former_origin)
+            old.append(row | {"id": number, "former_names": _former(former, name, package.name)})
+            seen += last_seen == snapshot
+        self._connection.executemany(SQL["add_package"], new)
+        self._connection.executemany(SQL["update_package"], old)
+        return len(packages) - seen
 
     def _renamed(self, snapshot: int, hub: str) -> None:
         """New packages that are old ones under another id take over their names and origins."""
@@ -292,12 +294,57 @@ class Roots:
         return json.dumps([[*key, records] for key, records in sorted(counts.items())])
 
     def _origin(self, url: str) -> int:
-        found = self._run("find_origin", url=url).fetchone()
-        if found is not None:
-            return int(found[0])
-        number = self._run("add_origin", key=origin_key(url), url=url).lastrowid
-        assert number is not None  # noqa: S101  # an INSERT that succeeded has a row id
-        return number
+        return self._origins([url])[url]
+
+    def _origins(self, urls: Iterable[str]) -> dict[str | None, int]:
+        """The numbers of origins, known ones and new ones."""
+        keys = {url: origin_key(url) for url in urls}
+        found = self._run("find_origins", urls=json.dumps(list(keys))).fetchall()
+        numbers: dict[str | None, int] = dict(found)
+        new = [(key, url) for url, key in keys.items() if url not in numbers]
+        if new:
+            numbers.update(self._run("add_origins", rows=json.dumps(new)).fetchall())
+        return numbers
 
     def _run(self, name: str, /, **values: object) -> sqlite3.Cursor:
         return self._connection.execute(SQL[name], values)
+
+
+def _row(package: Package, *, snapshot: int, page: int, raw_index: int, origin: int | None) -> _Row:
+    return {
+        "hub": package.hub,
+        "package_id": package.package_id,
+        "name": package.name,
+        "origin": origin,
+        "page": page,
+        "raw_index": raw_index,
+        "status": package.status,
+        "snapshot": snapshot,
+        "downloads": package.downloads_30d,
+        "used_bytes": package.used_bytes,
+        "fingerprint": package.fingerprint,
+        "twin": package.twin,
+    }
+
+
+def _former(former: str, before: str, now: str) -> str:
+    """Former names as JSON, oldest first, after a package was found under the name ``now``."""
+    if before == now:
+        return former
+    names = [name for name in json.loads(former) if name not in (before, now)]
+    return json.dumps([*names, before])
+
+
+def _without_repeats(
+    packages: Sequence[tuple[int, Package]],
+) -> Iterator[Sequence[tuple[int, Package]]]:
+    """The packages in order, cut where one comes again: it has then been written down before."""
+    seen: set[str] = set()
+    start = 0
+    for place, (_, package) in enumerate(packages):
+        if package.package_id in seen:
+            yield packages[start:place]
+            start = place
+            seen.clear()
+        seen.add(package.package_id)
+    yield packages[start:]

@@ -34,13 +34,14 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A leased item: its stage, its key, and the number of this attempt."""
+    """A leased item: its stage, its key, the number of this attempt, and where it must be asked."""
 
     id: int
     stage: str
     key: str
     hub: str
     attempts: int
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
--- The ledger: an index of the journal plus the state of work. Version 2.
+-- The ledger: an index of the journal plus the state of work. Version 3.
 -- Everything but attempts, leases and gates can be rebuilt from the journal and the store.
 -- Times are RFC 3339 UTC text; states and reasons are the words of CONTRACT.
 
@@ -63,13 +63,12 @@ CREATE TABLE packages (
     UNIQUE (hub, package_id)
 ) STRICT;
 CREATE INDEX packages_by_page ON packages (page, raw_index);
-CREATE INDEX packages_by_name ON packages (hub, name);
-CREATE INDEX packages_by_origin ON packages (origin);
+CREATE INDEX packages_by_origin ON packages (origin, hub);
 CREATE INDEX packages_by_twin ON packages (hub, twin) WHERE twin IS NOT NULL;
 
 CREATE TABLE origins (
     id INTEGER PRIMARY KEY,
-    key INTEGER NOT NULL UNIQUE,           -- two origins with one key: a collision, refused here
+    key INTEGER NOT NULL,
     url TEXT NOT NULL UNIQUE,
     predecessor INTEGER REFERENCES origins (id), -- where its packages were before a rename
     moved_to INTEGER REFERENCES origins (id),
@@ -84,6 +83,8 @@ CREATE TABLE origins (
     is_shelf INTEGER NOT NULL DEFAULT 0,   -- whether a hub's listing was read from its files
     observed_at TEXT
 ) STRICT;
+
+CREATE INDEX origins_moved ON origins (id, moved_to) WHERE moved_to IS NOT NULL;
 
 -- Origins that packages name today, where they are today, and shelves. The others are history.
 CREATE VIEW named (origin) AS
@@ -115,6 +116,8 @@ CREATE TABLE objects (
     size INTEGER NOT NULL,
     held INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX objects_missing ON objects (sha256) WHERE held = 0;
 
 CREATE TABLE wanted (
     origin INTEGER NOT NULL REFERENCES origins (id),
@@ -148,9 +151,21 @@ CREATE TABLE items (
     attempts INTEGER NOT NULL DEFAULT 0,
     not_before REAL NOT NULL DEFAULT 0,    -- seconds since the epoch
     bytes INTEGER NOT NULL DEFAULT 0,      -- received for it in this snapshot
+    place TEXT NOT NULL GENERATED ALWAYS AS ( -- where it must be asked: the host of a URL, or the hub
+        CASE WHEN stage IN ('visit', 'asset')
+        THEN substr(key, 9, instr(substr(key, 9) || '/', '/') - 1) ELSE hub END
+    ) VIRTUAL,
     UNIQUE (stage, key)
 ) STRICT;
-CREATE INDEX items_due ON items (stage, snapshot, state, not_before, id);
+CREATE INDEX items_due ON items (stage, snapshot, state, place, not_before);
+
+-- Plans that were made, so that a restart does not go through everything again to find nothing new.
+CREATE TABLE plans (
+    snapshot INTEGER NOT NULL REFERENCES snapshots (seq),
+    hub TEXT NOT NULL,
+    about TEXT NOT NULL,                   -- JSON: what was asked for, and the last page it knew
+    PRIMARY KEY (snapshot, hub, about)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ptmtorrent.ledger.rows import Item
@@ -38,6 +38,19 @@ class OriginPlan:
     status: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is left of a stage.
+
+    Attributes:
+        places: where items wait to be leased -> when the first is due (epoch seconds).
+        is_under_way: whether some are leased.
+    """
+
+    places: Mapping[str, float]
+    is_under_way: bool
+
+
 class Work:
     """The face of the ledger that hands out work; call within a transaction."""
 
@@ -51,14 +64,24 @@ class Work:
     def plan_visits(
         self, snapshot: int, hub: str, *, depth: int, top: int | None, globs: Iterable[str]
     ) -> int:
-        """Visit the origins of the packages listed; returns how many items are new."""
+        """Visit the origins of the packages listed; returns how many items are new.
+
+        A plan that was made already, and since when nothing was listed, is not made again.
+        """
+        names = list(globs)
+        place = {"snapshot": snapshot, "hub": hub}
+        (last_page,) = self._run("last_page", **place).fetchone()
+        about = json.dumps([depth, top, names, last_page])
+        if self._run("is_planned", about=about, **place).fetchone():
+            return 0
+        self._run("set_planned", about=about, **place)
         return self._run(
             "plan_visits",
             snapshot=snapshot,
             hub=hub,
             depth=depth,
             top=EVERYTHING if top is None else top,
-            globs=json.dumps(list(globs)),
+            globs=json.dumps(names),
         ).rowcount
 
     def plan_objects(self, snapshot: int, late: Iterable[str] = ()) -> int:
@@ -88,18 +111,29 @@ class Work:
         """Failed items are to be done again; returns how many."""
         return self._run("retry_failed", snapshot=snapshot).rowcount
 
-    def lease(self, stage: Stage, snapshot: int, *, now: float, count: int) -> list[Item]:
-        """Take up to ``count`` items that are due, the ones that waited longest first."""
-        rows = self._run("lease", stage=stage, snapshot=snapshot, now=now, count=count)
-        return sorted((Item(*row) for row in rows.fetchall()), key=lambda item: item.id)
+    def waiting(self, stage: Stage, snapshot: int) -> Waiting:
+        """Where items of a stage wait, in a few leaps however many there are."""
+        places: dict[str, float] = {}
+        is_under_way = False
+        for state, place, due in self._run("waiting", stage=stage, snapshot=snapshot):
+            if state == "leased":
+                is_under_way = True
+            else:
+                places[place] = min(due, places.get(place, due))
+        return Waiting(places, is_under_way)
 
-    def next_due(self, stage: Stage, snapshot: int) -> float | None:
-        """When the next item is due (epoch seconds); None when none is left at all.
-
-        Infinity-like (1e18) when all that is left is leased.
-        """
-        due = self._run("next_due", stage=stage, snapshot=snapshot).fetchone()[0]
-        return None if due is None else float(due)
+    def lease(
+        self, stage: Stage, snapshot: int, *, now: float, shares: Mapping[str, int]
+    ) -> list[Item]:
+        """Take items that are due: of each place so many, the ones that waited longest first."""
+        items: list[Item] = []
+        for place, count in shares.items():
+            if not count:
+                continue
+            about = {"place": place, "now": now, "count": count}
+            rows = self._run("lease", stage=stage, snapshot=snapshot, **about)
+            items += (Item(*row) for row in rows.fetchall())
+        return sorted(items, key=lambda item: item.id)
 
     def close(self, attempt: Attempt, snapshot: int, tool: str) -> None:
         """Write an attempt down, and its outcome on the item."""

@@ -11,6 +11,16 @@ ON CONFLICT (stage, key) DO UPDATE SET
     bytes = 0
 WHERE items.snapshot <> excluded.snapshot
 
+-- What a plan depends on, beside what was asked for: a row if it was made already.
+-- name: is_planned
+SELECT 1 FROM plans WHERE snapshot = :snapshot AND hub = :hub AND about = :about
+
+-- name: set_planned
+INSERT INTO plans (snapshot, hub, about) VALUES (:snapshot, :hub, :about)
+
+-- name: last_page
+SELECT max(seq) FROM pages WHERE snapshot = :snapshot AND hub = :hub
+
 -- Origins of the packages this snapshot listed: the most downloaded first, at most `top` of a hub
 -- that counts downloads; of one that does not, all.
 -- An origin whose hub says nothing changed since it was visited (deep enough) is done at once;
@@ -54,11 +64,11 @@ WHERE items.snapshot <> excluded.snapshot
 -- name: plan_objects
 INSERT INTO items (stage, key, hub, snapshot, state)
 SELECT 'object', objects.sha256, min(v.hub), :snapshot, 'todo'
-FROM items AS v
-JOIN origins AS o ON v.key = o.url
-JOIN wanted ON wanted.origin = o.id
-JOIN objects ON objects.sha256 = wanted.sha256
-WHERE v.stage = 'visit' AND v.snapshot = :snapshot AND v.state = 'done' AND NOT objects.held
+FROM objects
+CROSS JOIN wanted ON wanted.sha256 = objects.sha256
+CROSS JOIN origins AS o ON o.id = wanted.origin
+CROSS JOIN items AS v ON v.stage = 'visit' AND v.key = o.url
+WHERE objects.held = 0 AND v.snapshot = :snapshot AND v.state = 'done'
     AND o.url NOT IN (SELECT value FROM json_each(:late))
 GROUP BY objects.sha256
 ORDER BY min(v.id), objects.sha256
@@ -105,6 +115,30 @@ WHERE state = 'leased'
 UPDATE items SET state = 'todo', reason = NULL, attempts = 0, not_before = 0
 WHERE state = 'failed' AND snapshot = :snapshot
 
+-- The places that items wait for, and since or from when, found by leaps over the index; `leased`
+-- ones are under way. Places are few, items are many.
+-- name: waiting
+WITH RECURSIVE places (state, place) AS (
+    SELECT state, (
+        SELECT min(place) FROM items
+        WHERE stage = :stage AND snapshot = :snapshot AND items.state = states.state
+    )
+    FROM (SELECT 'postponed' AS state UNION ALL SELECT 'todo' UNION ALL SELECT 'leased') AS states
+    UNION ALL
+    SELECT state, (
+        SELECT min(place) FROM items
+        WHERE stage = :stage AND snapshot = :snapshot AND items.state = places.state
+            AND items.place > places.place
+    )
+    FROM places WHERE place IS NOT NULL
+)
+SELECT state, place, (
+    SELECT min(not_before) FROM items
+    WHERE stage = :stage AND snapshot = :snapshot AND items.state = places.state
+        AND items.place = places.place
+) AS due
+FROM places WHERE place IS NOT NULL
+
 -- What was postponed and is due goes before what nobody tried.
 -- name: lease
 UPDATE items SET state = 'leased', attempts = attempts + 1
@@ -112,24 +146,18 @@ WHERE id IN (
     SELECT id FROM (
         SELECT id FROM items
         WHERE stage = :stage AND snapshot = :snapshot AND state = 'postponed'
-            AND not_before <= :now
+            AND place = :place AND not_before <= :now
         ORDER BY not_before, id LIMIT :count
     )
     UNION ALL
     SELECT id FROM (
         SELECT id FROM items
-        WHERE stage = :stage AND snapshot = :snapshot AND state = 'todo'
+        WHERE stage = :stage AND snapshot = :snapshot AND state = 'todo' AND place = :place
         ORDER BY not_before, id LIMIT :count
     )
     LIMIT :count
 )
-RETURNING id, stage, key, hub, attempts
-
--- Nothing is left to do when no row comes; else when the next one is due (0: now).
--- name: next_due
-SELECT min(CASE WHEN state = 'leased' THEN 1e18 ELSE not_before END) AS due
-FROM items
-WHERE stage = :stage AND state IN ('todo', 'postponed', 'leased') AND snapshot = :snapshot
+RETURNING id, stage, key, hub, attempts, place
 
 -- name: close_item
 UPDATE items SET

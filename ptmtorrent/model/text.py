@@ -8,6 +8,8 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 def clean(text: str) -> str:
     """``text`` as every sink takes it: lone surrogates become U+FFFD, NUL is dropped."""
+    if text.isprintable():
+        return text
     return _SURROGATE.sub("\ufffd", text).replace("\0", "")
 
 

@@ -27,6 +27,18 @@ def check_page(
         raise NetworkError(f"a web page in place of data: {where}", url=where, status=status)
 
 
+def check_end(url: str, status: int, headers: Mapping[str, str]) -> None:
+    """NetworkError when nothing would tell a body that is cut short from a whole one.
+
+    Without length and chunks a body ends with its connection, however that came to its end
+    (RFC 9112, 6.3). Only for bodies whose size nobody knows beforehand.
+    """
+    is_framed = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
+    if status < 300 and status != 204 and not is_framed:
+        where = safe_url(url)
+        raise NetworkError(f"nothing tells where the body ends: {where}", url=where, status=status)
+
+
 def content_range(value: str) -> tuple[int, int, int | None] | None:
     """First byte, last byte and total of a ``Content-Range`` (RFC 9110, 14.4), or None."""
     match = _CONTENT_RANGE.fullmatch(value.strip())
@@ -48,7 +60,7 @@ def served_from(
         NetworkError: too short, or a web page of another size.
     """
     where = safe_url(url)
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise CorruptError(f"an encoding that was not asked for: {where}", url=where, status=status)
     if status == 206 and start and _is_rest(headers, start, size):
         begin = start
@@ -72,6 +84,8 @@ def _is_rest(headers: Mapping[str, str], start: int, size: int | None) -> bool:
 
 def _check_length(where: str, headers: Mapping[str, str], expected: int | None) -> None:
     length = headers.get("content-length", "")
+    if expected is not None and not length and looks_like_html(headers):
+        raise NetworkError(f"a web page in place of data: {where}", url=where)
     if expected is None or not _LENGTH.fullmatch(length) or int(length) == expected:
         return
     if looks_like_html(headers) or int(length) < expected:

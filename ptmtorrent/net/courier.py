@@ -24,14 +24,14 @@ from ptmtorrent.net.request import Request, hop_headers
 from ptmtorrent.net.resolver import CheckedResolver
 from ptmtorrent.net.text import safe_url
 from ptmtorrent.policy.backoff import RetryPolicy
-from ptmtorrent.policy.ratelimit import Advice, is_refusal, parse_advice
+from ptmtorrent.policy.ratelimit import SECONDARY_WAIT_S, Advice, is_refusal, parse_advice
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+EXPIRED = (400, 401, 403, 410)
+"""What servers of signed links say when the time of one is over."""
+
 _USED_UP = (507, 509)
 """Statuses of the git-LFS batch API that no waiting mends: storage or bandwidth is used up."""
-
-_SECONDARY_WAIT_S = 60.0
-"""GitHub asks for at least a minute after a refusal in words only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,28 @@ class Arrival:
     leave: Pass
     advice: Advice | None
     hops: tuple[Hop, ...] = ()
+
+
+@dataclass(slots=True)
+class Trail:
+    """How far the redirects of a request have been followed.
+
+    Another attempt at the request goes on from there, so that a failure behind a redirect costs
+    one request and not the whole way once more.
+    """
+
+    url: str
+    hops: list[Hop] = field(default_factory=list)
+
+    def follow(self, hop: Hop, url: str) -> None:
+        """A redirect led to ``url``."""
+        self.hops.append(hop)
+        self.url = url
+
+    def forget(self, url: str) -> None:
+        """Begin again at ``url``."""
+        self.hops.clear()
+        self.url = url
 
 
 class Courier:
@@ -101,26 +123,36 @@ class Courier:
             self._session = None
 
     @asynccontextmanager
-    async def follow(self, request: Request) -> AsyncIterator[Arrival]:
-        """Send a request and follow its redirects; every hop obeys the gate and the rules."""
-        url, hops = request.url, list[Hop]()
-        for _ in range(self._manners.limits.hops + 1):
-            async with self._hop(request, url) as arrival:
-                shown = _shown(url, request.url)
-                hops.append((arrival.status, shown))
+    async def follow(self, request: Request, trail: Trail | None = None) -> AsyncIterator[Arrival]:
+        """Send a request and follow its redirects; every hop obeys the gate and the rules.
+
+        Args:
+            request: what is asked for.
+            trail: how far an earlier attempt came. A link that has expired leads back to the
+                beginning, once.
+        """
+        trail = trail or Trail(request.url)
+        may_ask_anew = True
+        while len(trail.hops) <= self._manners.limits.hops:
+            async with self._hop(request, trail.url) as arrival:
+                hop = (arrival.status, _shown(trail.url, request.url))
                 location = arrival.headers.get("location", "")
-                if arrival.status not in _REDIRECTS or not location:
-                    yield replace(arrival, url=shown, hops=tuple(hops))
+                if arrival.status in _REDIRECTS and location:
+                    trail.follow(hop, self._next(trail.url, location))
+                elif arrival.status in EXPIRED and trail.hops and may_ask_anew:
+                    trail.forget(request.url)
+                    may_ask_anew = False
+                else:
+                    yield replace(arrival, url=hop[1], hops=(*trail.hops, hop))
                     return
                 arrival.leave.succeeded()
                 await _drain(arrival)
-            url = self._next(url, location)
         raise CorruptError(f"too many redirects: {safe_url(request.url)}", url=request.url)
 
     def refused(self, arrival: Arrival) -> RefusedError:
         """Close the gate after an answer that means "not now", and say so."""
         said = arrival.advice.wait_s if arrival.advice else None
-        wait_s = _SECONDARY_WAIT_S if said is None and arrival.status not in (429, 503) else said
+        wait_s = SECONDARY_WAIT_S if said is None and arrival.status not in (429, 503) else said
         self.counts.refused += 1
         arrival.leave.refused(wait_s)
         where = safe_url(arrival.url)
@@ -165,6 +197,7 @@ class Courier:
             if self._watcher is not None:
                 self._watcher(BytesReceived(host, count))
 
+        leave.answered()
         headers = _lower(response)
         advice = parse_advice(headers, self._gates.clock.wall())
         if advice is not None:
@@ -189,13 +222,21 @@ class Courier:
         if self._access.tokens.are_in(location):
             raise ForbiddenAddressError(f"a redirect that repeats an access token: {safe_url(url)}")
         here = parse_target(self._access.endpoints.to_actual(url))
-        there = urljoin(url, location)
+        there = _joined(url, location)
         parse_target(there)
         canonical = self._access.endpoints.to_canonical(there, near=url)
         _, target = self._access.actual(canonical)
         if here.scheme == "https" and target.scheme != "https":
             raise ForbiddenAddressError(f"a redirect from https to http: {safe_url(there)}")
         return canonical.split("#", 1)[0]
+
+
+def _joined(url: str, location: str) -> str:
+    """The URL that a ``Location`` means (RFC 9110, 10.2.2), or ForbiddenAddressError."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise ForbiddenAddressError(f"a redirect to no URL at all: {safe_url(url)}") from None
 
 
 async def _drain(arrival: Arrival) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import tenacity
@@ -17,8 +18,9 @@ from ptmtorrent.model.events import Watcher
 from ptmtorrent.net.access import Access
 from ptmtorrent.net.answer import Counts, Response, Stream
 from ptmtorrent.net.body import ERROR_BYTES, unpacked
-from ptmtorrent.net.checks import check_page, served_from
-from ptmtorrent.net.courier import Arrival, Courier, Manners
+from ptmtorrent.net.checks import check_end, check_page, served_from
+from ptmtorrent.net.courier import Arrival, Courier, Manners, Trail
+from ptmtorrent.net.download import Download, Sink
 from ptmtorrent.net.gate import Gates
 from ptmtorrent.net.request import Request, checked_headers
 from ptmtorrent.net.resolver import CheckedResolver
@@ -29,6 +31,8 @@ from ptmtorrent.policy.ratelimit import is_refusal
 T = TypeVar("T")
 
 MAX_BYTES = 32 * 2**20
+MUCH = 16 * 2**20
+"""Bytes that make a download worth as many attempts again when it breaks off for good."""
 _LFS_JSON = "application/vnd.git-lfs+json"
 
 
@@ -54,7 +58,7 @@ class Transport:
         self._manners = manners or Manners()
         self._watcher = watcher
         self._courier = Courier(access, gates, self._manners)
-        self._retries = RetryBudget()
+        self._retries: dict[str, RetryBudget] = {}
 
     @property
     def counts(self) -> Counts:
@@ -88,7 +92,8 @@ class Transport:
         """
         wanted = checked_headers(headers, url) | ({"accept": accept} if accept else {})
         request = Request("GET", self._canonical(url), wanted | {"accept-encoding": "gzip"})
-        return await self._retrying(lambda: self._whole(request, max_bytes))
+        attempt = partial(self._whole, request, Trail(request.url), max_bytes)
+        return await self._retrying(request.url, attempt)
 
     async def post_json(
         self,
@@ -103,7 +108,8 @@ class Transport:
         body = json.dumps(value, separators=(",", ":")).encode()
         coded = wanted | {"accept-encoding": "gzip"}
         request = Request("POST", self._canonical(url), coded, body)
-        return await self._retrying(lambda: self._whole(request, max_bytes))
+        attempt = partial(self._whole, request, Trail(request.url), max_bytes)
+        return await self._retrying(request.url, attempt)
 
     @asynccontextmanager
     async def stream(
@@ -116,7 +122,7 @@ class Transport:
     ) -> AsyncIterator[Stream]:
         """Ask for bytes, from ``start`` on.
 
-        The opening is retried; a body that breaks off raises and is for the caller to resume.
+        The opening is retried; a body that breaks off raises (see ``download``).
 
         Args:
             url: canonical, or as a server handed it to us (an LFS link).
@@ -124,12 +130,44 @@ class Transport:
             size: total size of the thing, where known; the body must fit it exactly.
             headers: extra request headers.
         """
-        wanted = checked_headers(headers, url) | {"accept-encoding": "identity"}
-        if start:
-            wanted["range"] = f"bytes={start}-"
-        request = Request("GET", self._canonical(url), wanted)
+        request = self._for_bytes(url, headers, {"range": f"bytes={start}-"} if start else {})
+        trail = Trail(request.url)
         async with AsyncExitStack() as stack:
-            yield await self._retrying(lambda: self._opened(stack, request, start, size))
+            attempt = partial(self._opened, stack, request, trail, start, size)
+            yield await self._retrying(request.url, attempt)
+
+    async def download(
+        self,
+        url: str,
+        sink: Sink,
+        *,
+        size: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Stream:
+        """Bring bytes into a sink, from its offset on; what breaks off is continued.
+
+        Returns the last answer, its body used up; of a status of 400 and more nothing is taken.
+
+        Args:
+            url: canonical, or as a server handed it to us (an LFS link).
+            sink: takes the bytes; what it raises ends the download.
+            size: total size of the thing, where known; the body must fit it exactly.
+            headers: extra request headers.
+        """
+        request = self._for_bytes(url, headers, {})
+        while True:
+            download, before = Download(self._opened, request, sink, size), sink.offset
+            try:
+                return await self._retrying(request.url, download.attempt)
+            except NetworkError:
+                if sink.offset < before + MUCH:
+                    raise
+
+    def _for_bytes(
+        self, url: str, headers: Mapping[str, str] | None, more: Mapping[str, str]
+    ) -> Request:
+        wanted = {**checked_headers(headers, url), "accept-encoding": "identity", **more}
+        return Request("GET", self._canonical(url), wanted)
 
     @asynccontextmanager
     async def exchange(
@@ -149,7 +187,8 @@ class Transport:
         headers = {"content-type": sent, "accept": wanted, "accept-encoding": "identity"}
         request = Request("POST", self._canonical(url), headers, body)
         async with AsyncExitStack() as stack:
-            stream = await self._retrying(lambda: self._opened(stack, request, 0, None))
+            attempt = partial(self._opened, stack, request, Trail(request.url), 0, None)
+            stream = await self._retrying(request.url, attempt)
             if len(stream.hops) > 1:
                 raise CorruptError(f"redirected in the middle: {safe_url(url)}", url=safe_url(url))
             check_page(stream.url, stream.status, stream.headers, wanted, b"")
@@ -160,8 +199,8 @@ class Transport:
     def _canonical(self, url: str) -> str:
         return self.access.endpoints.to_canonical(url)
 
-    async def _whole(self, request: Request, max_bytes: int) -> Response:
-        async with self._courier.follow(request) as arrival:
+    async def _whole(self, request: Request, trail: Trail, max_bytes: int) -> Response:
+        async with self._courier.follow(request, trail) as arrival:
             try:
                 body = await self._unpacked(arrival, max_bytes)
             except NetworkError:
@@ -172,6 +211,7 @@ class Transport:
             arrival.leave.succeeded()
         self._check_secrets(arrival, body)
         accept = request.headers.get("accept")
+        check_end(arrival.url, arrival.status, arrival.headers)
         check_page(arrival.url, arrival.status, arrival.headers, accept, body)
         return Response(arrival.url, arrival.status, arrival.headers, body, arrival.hops)
 
@@ -191,10 +231,10 @@ class Transport:
         return unpacked(packed, encoding, max_bytes, arrival.url)
 
     async def _opened(
-        self, outer: AsyncExitStack, request: Request, start: int, size: int | None
+        self, outer: AsyncExitStack, request: Request, trail: Trail, start: int, size: int | None
     ) -> Stream:
         async with AsyncExitStack() as stack:
-            arrival = await stack.enter_async_context(self._courier.follow(request))
+            arrival = await stack.enter_async_context(self._courier.follow(request, trail))
             if arrival.status >= 400:
                 stream = await self._unsuccessful(arrival)
             else:
@@ -221,16 +261,22 @@ class Transport:
             return _stream(arrival, begin, arrival.body.chunks(self._manners.limits.stream_bytes))
         return _stream(arrival, begin, _exactly(arrival, size - begin))
 
-    async def _retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    def _retries_at(self, url: str) -> RetryBudget:
+        """The retry budget of a host that may be asked at all; else ForbiddenAddressError."""
+        self.access.actual(url)
+        return self._retries.setdefault(self.access.gate_key(url).host, RetryBudget())
+
+    async def _retrying(self, url: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run ``attempt`` as often as ``policy.backoff`` says; tenacity only turns the crank."""
-        self._retries.earned()
+        retries = self._retries_at(url)
+        retries.earned()
         clock, retry = self.gates.clock, self._manners.retry
 
         def is_last(state: tenacity.RetryCallState) -> bool:
             error = _error(state)
             if not may_retry(error, state.attempt_number, retry):
                 return True
-            return not isinstance(error, RefusedError) and not self._retries.spend(clock.now())
+            return not isinstance(error, RefusedError) and not retries.spend(clock.now())
 
         crank = tenacity.AsyncRetrying(
             stop=is_last,

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ptmtorrent.errors import CorruptError, FailError, ItemError, SkipError, SkipReason
 from ptmtorrent.hubs.base import Hub
@@ -15,11 +16,14 @@ from ptmtorrent.model.package import ListedPage, Scope
 from ptmtorrent.model.work import Attempt, Done, Failed, Outcome, Skipped, Stage
 from ptmtorrent.pipeline.intake import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
-from ptmtorrent.pipeline.recorder import Recorder
+from ptmtorrent.pipeline.recorder import Change, Recorder
 from ptmtorrent.store.base import BlobStore
 
 WAITS_S = (1.0, 5.0)
 """Pauses before a page is asked for again."""
+
+AHEAD = 4
+"""Pages of a hub that may have come and are not kept yet; one sync acknowledges them together."""
 
 ENDED = ("complete", "limited")
 """Outcomes of a listing that came to its end; any other is gone on with."""
@@ -45,6 +49,7 @@ class Lister:
     tool: str
     optional: frozenset[str] = frozenset()
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _told_of: dict[str, int] = field(default_factory=dict)
 
     async def list_hub(self, hub: str, scope: Scope) -> None:
         """List one hub to its end, unless this snapshot has done so already.
@@ -60,6 +65,7 @@ class Lister:
         cursor = state.next_cursor if state and has_begun else self.hubs[hub].first_cursor(scope)
         listed = state.listed if state and has_begun else 0
         outcome, reason = "complete" if scope.is_whole else "limited", None
+        self._told_of[hub] = listed
         try:
             await self._pages(hub, scope, cursor, listed)
         except ItemError as error:
@@ -76,18 +82,23 @@ class Lister:
             await self._end(hub, "not_asked", None, Scope())
 
     async def _pages(self, hub: str, scope: Scope, cursor: str | None, listed: int) -> None:
-        while cursor is not None and (scope.limit is None or listed < scope.limit):
-            page = await self._page(hub, cursor)
-            if page.next_cursor == cursor:
-                raise CorruptError(f"the page at {cursor} names itself as the next one")
-            take = None if scope.limit is None else scope.limit - listed
-            await self._keep(hub, page, scope, take)
-            state = await self._state(hub)
-            before, listed = listed, state.listed if state else listed
-            self.watch(PageListed(hub, listed - before, listed))
-            cursor = page.next_cursor
+        """Ask for page after page; while some are on their way, those before them are kept."""
+        keeping: deque[asyncio.Task[int]] = deque()
+        most = AHEAD if scope.limit is None else 0
+        try:
+            while cursor is not None and (scope.limit is None or listed < scope.limit):
+                page, attempt = await self._page(hub, cursor)
+                take = None if scope.limit is None else scope.limit - listed
+                kept = self._keep(page, scope, take, attempt)
+                keeping.append(asyncio.create_task(self._told(hub, kept)))
+                cursor = page.next_cursor
+                while len(keeping) > most:
+                    listed = await keeping.popleft()
+        finally:
+            for task in keeping:
+                await task
 
-    async def _page(self, hub: str, cursor: str) -> ListedPage:
+    async def _page(self, hub: str, cursor: str) -> tuple[ListedPage, Attempt]:
         """A page; an answer that makes no sense is asked for again, a few times.
 
         What the transport gave up on (it has tried again itself) is not.
@@ -101,37 +112,34 @@ class Lister:
                 await self.pause(wait)
         raise AssertionError
 
-    async def _attempt(self, hub: str, cursor: str) -> ListedPage:
-        started = time.monotonic()
-        outcome: Outcome = Done()
-        size, status, message = 0, 200, ""
+    async def _attempt(self, hub: str, cursor: str) -> tuple[ListedPage, Attempt]:
+        """A page and the attempt that brought it, which is written down with it.
+
+        One that brought nothing is written down at once.
+        """
+        started, at = time.monotonic(), self.clock.data()
+        attempt = Attempt(Stage.LIST, cursor, Done(), at, seconds=0.0, status=200, hub=hub)
         try:
             page = await self.hubs[hub].page(cursor)
-            size = len(page.body)
+            if page.next_cursor == cursor:
+                raise CorruptError(f"the page at {cursor} names itself as the next one")
         except ItemError as error:
-            outcome, status, message = _outcome(error), error.status or 0, str(error)
+            attempt = replace(
+                attempt, outcome=_outcome(error), status=error.status, message=str(error)
+            )
+            await self.recorder.record(changes=[self._written(_lasted(attempt, started))])
             raise
-        finally:
-            attempt = Attempt(
-                stage=Stage.LIST,
-                item=cursor,
-                outcome=outcome,
-                at=self.clock.data(),
-                seconds=time.monotonic() - started,
-                bytes=size,
-                status=status or None,
-                message=message,
-                hub=hub,
-            )
-            await self.recorder.record(
-                changes=[lambda ledger: ledger.work.attempt(attempt, self.number, self.tool)]
-            )
-        return page
+        return page, replace(_lasted(attempt, started), bytes=len(page.body))
 
-    async def _keep(self, hub: str, page: ListedPage, scope: Scope, take: int | None) -> None:
+    def _written(self, attempt: Attempt) -> Change:
+        return lambda ledger: ledger.work.attempt(attempt, self.number, self.tool)
+
+    async def _keep(
+        self, page: ListedPage, scope: Scope, take: int | None, attempt: Attempt
+    ) -> None:
         payload = {
             "snapshot": self.snapshot_id,
-            "hub": hub,
+            "hub": attempt.hub,
             "sha256": self.store.put(pack_page(page.body)),
             "cursor": page.cursor,
             "next": page.next_cursor,
@@ -139,7 +147,16 @@ class Lister:
             "globs": list(scope.globs),
             "scope": scope_text(scope),
         }
-        await self.recorder.record([Line(Kind.PAGE, payload)])
+        await self.recorder.record([Line(Kind.PAGE, payload)], [self._written(attempt)])
+
+    async def _told(self, hub: str, kept: Awaitable[None]) -> int:
+        """Wait until a page is kept, and say so; returns how many packages are listed by then."""
+        await kept
+        state = await self._state(hub)
+        listed = state.listed if state else 0
+        self.watch(PageListed(hub, listed - self._told_of.get(hub, 0), listed))
+        self._told_of[hub] = listed
+        return listed
 
     async def _end(self, hub: str, outcome: str, reason: str | None, scope: Scope) -> None:
         payload = {"hub": hub, "outcome": outcome, "reason": reason, "scope": scope_text(scope)}
@@ -149,6 +166,10 @@ class Lister:
     async def _state(self, hub: str) -> Listing | None:
         listings = await self.recorder.ask(lambda ledger: ledger.reads.listings(self.number))
         return next((listing for listing in listings if listing.hub == hub), None)
+
+
+def _lasted(attempt: Attempt, started: float) -> Attempt:
+    return replace(attempt, seconds=time.monotonic() - started)
 
 
 def _is_ended(state: Listing, scope: Scope) -> bool:

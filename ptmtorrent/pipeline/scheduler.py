@@ -1,32 +1,38 @@
 """Leases, handlers, outcomes: the engine of the fetch pass.
 
 One lane a stage. The workers of a lane share a small buffer of leased items; when nothing is due
-they wait for news: an outcome (a visit may bring objects), or the time at which a postponed item
-is due. A lane ends when its stage has nothing left and no lane before it can bring more. Which
-items are due, and what an error means, are decisions of others (SQL, policy); the outcome write is
-the only thing shielded from cancellation.
+they wait for news: an outcome (a visit may bring objects), the time at which a postponed item is
+due, or the opening of a place that is closed. A lane ends when its stage has nothing left and no
+lane before it can bring more. Which items are due, whose turn it is, and what an error means, are
+decisions of others (SQL, turns, policy); the outcome write is the only thing shielded from
+cancellation.
 """
 
 import asyncio
 import logging
+import math
 import random
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ptmtorrent.errors import CommandError, FailReason, ItemError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Item
+from ptmtorrent.ledger.work import Waiting
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.events import ItemFinished, Watcher
 from ptmtorrent.model.work import Attempt, Done, Failed, Outcome, Postponed, Stage
 from ptmtorrent.pipeline.lines import Line
 from ptmtorrent.pipeline.recorder import Change, Recorder
+from ptmtorrent.pipeline.turns import Turns
 from ptmtorrent.policy.outcome import outcome_of
 
-FAR = 1e17
-"""Due times beyond this mean "leased, wait for news"."""
+GLANCE_S = 1.0
+"""For so long what was seen of the places counts."""
+
+LOOK_AGAIN_S = 5.0
+"""A place may open earlier than it said."""
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +60,9 @@ Handler = Callable[[Item], Awaitable[Found]]
 Refused = Callable[[Item, ItemError], Sequence[Line]]
 """The lines that an item's final "no" is worth."""
 
+Closed = Callable[[Stage], Mapping[str, float]]
+"""The places where items of a stage need not be tried now, and for how many seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -62,6 +71,11 @@ class Lane:
     stage: Stage
     handler: Handler
     width: int
+
+
+def nowhere(stage: Stage) -> Mapping[str, float]:
+    """No place is closed."""
+    return {}
 
 
 @dataclass(slots=True)
@@ -87,6 +101,26 @@ class _News:
 
 
 @dataclass(slots=True)
+class _Doors:
+    """What is closed, looked at now and then."""
+
+    closed: Closed
+    stage: Stage
+    _looked_at: float = -math.inf
+    _seen: Mapping[str, float] = field(default_factory=dict)
+
+    def look(self, now: float) -> Mapping[str, float]:
+        """The places that are closed, as of a moment ago."""
+        if not 0 <= now - self._looked_at < GLANCE_S:
+            self._looked_at, self._seen = now, self.closed(self.stage)
+        return self._seen
+
+    def forget(self) -> None:
+        """Something has just been put off; look again."""
+        self._looked_at = -math.inf
+
+
+@dataclass(slots=True)
 class Scheduler:
     """Runs lanes until nothing is left to do."""
 
@@ -97,6 +131,7 @@ class Scheduler:
     watch: Watcher
     tool: str
     refused: Refused
+    closed: Closed = nowhere
     _news: _News = field(default_factory=_News)
     _open: set[Stage] = field(default_factory=set)
 
@@ -110,12 +145,19 @@ class Scheduler:
                 group.create_task(self._run_lane(lane, before))
 
     async def _run_lane(self, lane: Lane, before: frozenset[Stage]) -> None:
-        leased: deque[Item] = deque()
-        turn = asyncio.Lock()
+        turns, doors = Turns(), _Doors(self.closed, lane.stage)
+        lock = asyncio.Lock()
+
+        async def take() -> Item | None:
+            async with lock:
+                return await self._next(lane, before, turns, doors)
 
         async def work() -> None:
-            while (item := await self._next(lane, before, leased, turn)) is not None:
-                await self._one(lane, item)
+            while (item := await take()) is not None:
+                outcome = await self._one(lane, item)
+                turns.finished(item)
+                if isinstance(outcome, Postponed):
+                    doors.forget()
                 await self._news.tell()
 
         async with asyncio.TaskGroup() as group:
@@ -125,34 +167,46 @@ class Scheduler:
         await self._news.tell()
 
     async def _next(
-        self, lane: Lane, before: frozenset[Stage], leased: deque[Item], turn: asyncio.Lock
+        self, lane: Lane, before: frozenset[Stage], turns: Turns, doors: _Doors
     ) -> Item | None:
         """The next item of a lane; None when it is over."""
-        async with turn:
-            while not leased:
-                news = self._news.count
-                items, due = await self._lease(lane)
-                leased.extend(items)
-                if not items and due is None and not before & self._open:
-                    return None
-                if not items:
-                    await self._news.since(news, self._wait(due))
-            return leased.popleft()
+        while True:
+            closed = doors.look(self.clock.wall())
+            news = self._news.count
+            item = turns.take(closed)
+            if item is not None:
+                return item
+            waiting = await self._lease(lane, turns, closed)
+            item = turns.take(closed)
+            if item is not None:
+                return item
+            if not waiting.places and not waiting.is_under_way and not before & self._open:
+                return None
+            await self._news.since(news, self._pause(waiting, closed))
 
-    async def _lease(self, lane: Lane) -> tuple[list[Item], float | None]:
-        """Items that are due; and when the next one is (None: none is left at all)."""
+    async def _lease(self, lane: Lane, turns: Turns, closed: Mapping[str, float]) -> Waiting:
+        """Lease items that are due at open places; returns what waited, these included."""
 
-        def lease(ledger: Ledger) -> tuple[list[Item], float | None]:
+        def lease(ledger: Ledger) -> tuple[list[Item], Mapping[str, int], Waiting]:
             now = self.clock.wall()
-            items = ledger.work.lease(lane.stage, self.number, now=now, count=lane.width)
-            return items, None if items else ledger.work.next_due(lane.stage, self.number)
+            waiting = ledger.work.waiting(lane.stage, self.number)
+            places = [place for place, due in waiting.places.items() if due <= now]
+            shares = turns.shares((place for place in places if place not in closed), lane.width)
+            items = ledger.work.lease(lane.stage, self.number, now=now, shares=shares)
+            return items, shares, waiting
 
-        return await self.recorder.change(lease)
+        items, shares, waiting = await self.recorder.change(lease)
+        turns.add(items, shares)
+        return waiting
 
-    def _wait(self, due: float | None) -> float | None:
-        return None if due is None or due > FAR else max(0.0, due - self.clock.wall())
+    def _pause(self, waiting: Waiting, closed: Mapping[str, float]) -> float | None:
+        """Seconds until something may be due at an open place; None when only news can tell."""
+        now = self.clock.wall()
+        waits = [due - now for place, due in waiting.places.items() if place not in closed]
+        waits += [min(closed_s, LOOK_AGAIN_S) for closed_s in closed.values()]
+        return max(0.0, min(waits)) if waits else None
 
-    async def _one(self, lane: Lane, item: Item) -> None:
+    async def _one(self, lane: Lane, item: Item) -> Outcome:
         started = time.monotonic()
         status = None
         try:
@@ -177,6 +231,7 @@ class Scheduler:
             hub=item.hub,
         )
         await self._write(attempt, found)
+        return found.outcome
 
     def _trouble(self, item: Item, error: ItemError) -> Found:
         outcome = outcome_of(error, item.attempts, self.clock.wall(), self.rng)

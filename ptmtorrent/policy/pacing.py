@@ -13,12 +13,14 @@ from dataclasses import replace
 from ptmtorrent.policy.allowance import Allowance, advised
 from ptmtorrent.policy.door import Door
 from ptmtorrent.policy.guess import Guess
+from ptmtorrent.policy.moment import Moment
 from ptmtorrent.policy.ratelimit import MOST_WAIT_S, Advice, clamp_wait
 
-State = dict[str, float | None]
+State = dict[str, float | str | None]
 
 START_RPS = 10.0
 MOST_RPS = 100.0
+MOST_REFUSALS = 20
 _BURST = 8.0
 _NEARLY = 1e-6
 _TICK_S = 1e-3
@@ -35,11 +37,22 @@ class Budget:
         self._in_flight = 0.0
         self._tokens = 1.0
         self._filled_at: float | None = None
+        self._is_told = False
 
     @property
     def is_outage(self) -> bool:
         """Whether it is closed because the host does not answer (and not by its own word)."""
         return self._door.reopening and self._door.outages > 0
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its first request has not told anything yet."""
+        return self._door.is_new
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it has refused many probes in a row, and may go on doing so for ever."""
+        return self._door.refusals > MOST_REFUSALS
 
     def left(self, now: float) -> int | None:
         """Requests left in the advertised window, or None."""
@@ -67,9 +80,9 @@ class Budget:
             return max(closed, _TICK_S)
         allowance, rate = self._current(now), self._rate(now)
         if allowance is not None and allowance.spare < _need(allowance, cost):
-            return max(allowance.resets_at - now, _TICK_S)
+            return max(clamp_wait(allowance.resets_at - now), _TICK_S)
         missing = min(cost, self._burst(rate)) - self._tokens
-        return max(missing / rate, _TICK_S) if missing > _NEARLY else 0.0
+        return max(clamp_wait(missing / rate), _TICK_S) if missing > _NEARLY else 0.0
 
     def sent(self, now: float, cost: float = 1.0) -> None:
         """A request goes out; a ``cost`` above the burst is paid off by those that follow."""
@@ -84,17 +97,26 @@ class Budget:
     def advised(self, now: float, advice: Advice) -> None:
         """A response carried advice; it may come for any request, once or never."""
         self._fill(now)
-        is_first = self._allowance is None
         self._allowance = advised(self._current(now), advice, now, self._in_flight)
-        if is_first and self._allowance is not None and advice.remaining:
+        if self._allowance is None:
+            return
+        if self._door.is_new:
+            self._start_pacing(now)
+        self._door = self._door.heard()
+        if not self._is_told and advice.remaining:
             self._tokens = max(self._tokens, self._burst(self._rate(now)))
+        self._is_told = True
 
     def succeeded(self, now: float, cost: float = 1.0) -> None:
         """The server answered, whatever it said."""
         self._ended(cost)
+        if self._door.reopening:
+            self._start_pacing(now)
+            self._guess = self._guess.resumed(now)
         self._door = self._door.succeeded(now)
-        if self._tokens < self._burst(self._guess.rate) / 2:
-            self._guess = self._guess.grown()
+        is_guided = self._allowance is None or self._guess.ceiling is not None
+        if is_guided and self._tokens < self._burst(self._guess.rate) / 2:
+            self._guess = self._guess.grown(now)
 
     def refused(self, now: float, wait_s: float | None = None, cost: float = 1.0) -> None:
         """The server said "not now": the whole bucket closes, and one probe reopens it."""
@@ -118,55 +140,85 @@ class Budget:
         self._ended(cost)
         self._door = self._door.left()
 
-    def to_state(self, now: float, wall: float) -> State:
-        """What outlives the process, with times on the wall clock (Unix seconds)."""
+    def to_state(self, moment: Moment, ahead_s: float = 0.0) -> State:
+        """What outlives the process, with times on the wall clock (Unix seconds).
+
+        Args:
+            moment: when.
+            ahead_s: for so long this may be the last that is kept. What may be sent by then is
+                kept as spent (``ahead``), so that a killed process has sent no more than it says.
+        """
+        now, wall = moment.now, moment.wall
         allowance = self._current(now)
+        self._fill(now)
+        ahead = max(self._tokens, 0.0) + self._rate(now) * ahead_s if ahead_s else 0.0
         return {
             "saved_at": wall,
+            "steady_at": now,
+            "boot": moment.boot,
             "left": None if allowance is None else allowance.left,
+            "ahead": ahead,
             "resets_at": None if allowance is None else wall + allowance.resets_at - now,
             "quota": None if allowance is None else allowance.quota,
             "window_s": None if allowance is None else allowance.window_s,
             "closed_until": wall + self.closed_for(now) if self.closed_for(now) else None,
+            "pause_s": self._door.pause_s,
             "rate": self._guess.rate,
             "ceiling": self._guess.ceiling,
         }
 
     @classmethod
     def from_state(
-        cls, state: Mapping[str, object], now: float, wall: float, *, most_rps: float = MOST_RPS
+        cls, state: Mapping[str, object], moment: Moment, *, most_rps: float = MOST_RPS
     ) -> "Budget":
-        """Read what ``to_state`` wrote; what makes no sense is left out.
+        """Read what ``to_state`` wrote; what makes no sense is left out. No wait exceeds an hour.
 
-        A clock that was set back counts as no time passed; no wait exceeds an hour.
+        The first request is a probe: its answer tells what was spent since the state was written.
         """
-        budget = cls(most_rps=most_rps)
-        value = _numbers(state)
-        past = max(wall, value.get("saved_at", wall))
+        budget, value, now = cls(most_rps=most_rps), _numbers(state), moment.now
+        saved_at = value.get("saved_at", moment.wall)
+        saved = Moment(value.get("steady_at", math.inf), saved_at, str(state.get("boot", "")))
+        passed = moment.since(saved)
         rate, ceiling = value.get("rate", START_RPS), value.get("ceiling")
-        budget._guess = Guess(min(max(rate, 0.05), most_rps), most_rps, ceiling)
+        budget._guess = Guess(min(max(rate, 0.05), most_rps), most_rps, ceiling, since=now)
         if "left" in value and "resets_at" in value:
-            window_s = value.get("window_s")
-            ends = min(value["resets_at"] - past, window_s + 1 if window_s else MOST_WAIT_S)
-            quota = int(value["quota"]) if "quota" in value else None
-            budget._allowance = Allowance(value["left"], now + ends, quota, window_s)
-        if value.get("closed_until", 0.0) > past:
-            closed = clamp_wait(value["closed_until"] - past)
-            budget._door = Door(closed_until=now + closed, reopening=True)
+            quota, window_s = value.get("quota"), value.get("window_s")
+            if window_s is not None and not 1 <= window_s <= MOST_WAIT_S:
+                window_s = None
+            longest = MOST_WAIT_S if window_s is None else window_s + 1
+            budget._allowance = Allowance(
+                left=value["left"] - value.get("ahead", 0.0),
+                resets_at=now + min(value["resets_at"] - saved_at, longest) - passed,
+                quota=None if quota is None else int(quota),
+                window_s=window_s,
+            )
+        closed_s = clamp_wait(value.get("closed_until", 0.0) - saved_at) - passed
+        if closed_s > 0:
+            pause_s = clamp_wait(value.get("pause_s", 0.0))
+            budget._door = Door(closed_until=now + closed_s, pause_s=pause_s)
         return budget
 
     def _ended(self, cost: float) -> None:
         self._in_flight = max(self._in_flight - cost, 0.0)
 
     def _current(self, now: float) -> Allowance | None:
-        if self._allowance is not None:
-            self._allowance = self._allowance.at(now, self._in_flight)
+        allowance = self._allowance
+        if allowance is None or now < allowance.resets_at:
+            return allowance
+        self._allowance = allowance.at(now, self._in_flight)
+        self._start_pacing(now)
+        if self._allowance is None:
+            self._door = self._door.forgotten()
         return self._allowance
+
+    def _start_pacing(self, now: float) -> None:
+        """Nothing is saved up while nothing may be sent."""
+        self._tokens, self._filled_at = min(self._tokens, 1.0), now
 
     def _rate(self, now: float) -> float:
         allowance = self._current(now)
         if allowance is None:
-            return self._guess.rate
+            return min(self._guess.rate, self._guess.most)
         rate = allowance.rate(now)
         refused_though_allowed = self._guess.ceiling is not None
         return min(rate, self._guess.rate) if refused_though_allowed else rate

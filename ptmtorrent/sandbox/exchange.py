@@ -3,15 +3,16 @@
 A host is a coroutine function from an ``Ask`` to a ``Reply``; the wire is none of its business.
 """
 
+import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import StreamReader
@@ -20,6 +21,7 @@ from ptmtorrent.errors import PtmError
 from ptmtorrent.sandbox.faults import Kind
 
 JSON = "application/json; charset=utf-8"
+_CHUNK = 256 * 1024
 
 Headers = Mapping[str, str]
 
@@ -87,18 +89,34 @@ class Ask:
         return self.last(name).lower() in ("true", "1")
 
 
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Bytes of an open file, from ``first`` up to ``end``: iterated over, or sent by the kernel."""
+
+    stream: BinaryIO
+    first: int
+    end: int
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.stream.seek(self.first)
+        left = self.end - self.first
+        while left and (chunk := await asyncio.to_thread(self.stream.read, min(_CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """An answer.
 
     Attributes:
-        body: all of it, or its pieces as they come.
+        body: all of it, a part of a file, or its pieces as they come.
         length: bytes of the body where ``body`` comes in pieces and that is known.
     """
 
     status: int = 200
     headers: Headers = field(default_factory=dict)
-    body: bytes | AsyncIterable[bytes] = b""
+    body: bytes | FilePart | AsyncIterable[bytes] = b""
     length: int | None = None
 
     @property

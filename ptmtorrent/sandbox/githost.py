@@ -1,7 +1,10 @@
-"""git over smart HTTP, read only, by git's own ``http-backend`` (git-http-backend(1)).
+"""git over smart HTTP, read only: what git's ``http-backend`` does, by ``git upload-pack`` itself.
 
-aiohttp unpacks a gzip request body, so the child is never told of a content encoding, and of no
-content length either: it reads to the end. Both directions are streamed.
+One process a request instead of two, and none where the answer is known: what a repository
+advertises is kept until its refs change (Documentation/gitprotocol-http, http-backend.c).
+
+aiohttp unpacks a gzip request body, so the child is never told of a content encoding. Both
+directions are streamed.
 """
 
 import asyncio
@@ -15,11 +18,21 @@ from contextlib import suppress
 from aiohttp import StreamReader
 
 from ptmtorrent.sandbox.exchange import Ask, Reply, text_reply
+from ptmtorrent.sandbox.gitread import Stamp, stamp
 from ptmtorrent.sandbox.live import Live
 from ptmtorrent.sandbox.repository import environment
 from ptmtorrent.sandbox.world import Repository
 
 _PROTOCOL = re.compile(r"[A-Za-z0-9=:.-]{1,64}")
+_SECOND = re.compile(r"(^|:)version=2(:|$)")
+_SERVICE = b"001e# service=git-upload-pack\n0000"
+"""What stands before the refs in the protocols before the second."""
+_REQUEST = "application/x-git-upload-pack-request"
+_NEVER_KEPT = {
+    "Expires": "Fri, 01 Jan 1980 00:00:00 GMT",
+    "Pragma": "no-cache",
+    "Cache-Control": "no-cache, max-age=0, must-revalidate",
+}
 _CHUNK = 64 * 1024
 
 
@@ -32,31 +45,54 @@ def asked_of_git(ask: Ask) -> str | None:
 
 
 class GitBackend:
-    """Runs ``git http-backend``, a child a request, and leaves none behind."""
+    """Runs ``git upload-pack``, a child a request, and leaves none behind."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._ends: dict[Process, asyncio.Task[None] | None] = {}
+        self._advertised: dict[tuple[str, str, str], tuple[Stamp, bytes]] = {}
 
     async def answer(self, ask: Ask, repository: Repository, service: str) -> Reply:
-        """What the child answers; it is gone when ``ask.cleanup`` is done."""
-        process = await asyncio.create_subprocess_exec(
-            *("git", "http-backend"),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=_environment(self._live, ask, repository, service),
-            start_new_session=True,
-        )
-        self._ends[process] = None
-        ask.cleanup.push_async_callback(self._end, process)
+        """What git answers; a child that it takes is gone when ``ask.cleanup`` is done."""
+        if service == "info/refs":
+            return await self._advertisement(ask, repository)
+        if ask.headers.get("Content-Type") != _REQUEST:
+            return text_reply("Unsupported Media Type", 415)
+        process = await self._start(ask, repository, "--stateless-rpc", stdin=PIPE)
         feeding = asyncio.create_task(_feed(ask.body, process))
         ask.cleanup.push_async_callback(_cancel, feeding)
-        return await _reply(process)
+        return _reply("result", _output(process))
 
     async def close(self) -> None:
         """End the children of requests that were cut off."""
         await asyncio.gather(*(self._end(process) for process in list(self._ends)))
+
+    async def _advertisement(self, ask: Ask, repository: Repository) -> Reply:
+        key = (repository.forge, repository.name, _protocol(ask))
+        now = stamp(self._live.path(repository))
+        before, body = self._advertised.get(key, (None, b""))
+        if before != now:
+            process = await self._start(ask, repository, "--http-backend-info-refs", stdin=DEVNULL)
+            told = b"".join([chunk async for chunk in _output(process)])
+            if not told:
+                return text_reply("git gave no answer", 500)
+            body = told if _SECOND.search(_protocol(ask)) else _SERVICE + told
+            self._advertised[key] = (now, body)
+        return _reply("advertisement", body)
+
+    async def _start(self, ask: Ask, repository: Repository, mode: str, *, stdin: int) -> Process:
+        path = self._live.path(repository).resolve()
+        process = await asyncio.create_subprocess_exec(
+            *("git", "upload-pack", mode, str(path)),
+            stdin=stdin,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=environment() | {"GIT_PROTOCOL": _protocol(ask)},
+            start_new_session=True,
+        )
+        self._ends[process] = None
+        ask.cleanup.push_async_callback(self._end, process)
+        return process
 
     async def _end(self, process: Process) -> None:
         """End a child and wait for it; who waits may be cancelled, the ending goes on."""
@@ -66,35 +102,20 @@ class GitBackend:
         await asyncio.shield(ending)
 
 
-def _environment(live: Live, ask: Ask, repository: Repository, service: str) -> dict[str, str]:
+def _protocol(ask: Ask) -> str:
+    """What the client says of protocols, where it can be handed on."""
     protocol = ask.headers.get("Git-Protocol", "")
-    known = {"GIT_PROTOCOL": protocol} if _PROTOCOL.fullmatch(protocol) else {}
-    return environment() | {
-        "GIT_PROJECT_ROOT": str((live.directory / "repositories" / repository.forge).resolve()),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "PATH_INFO": f"/{repository.name}.git/{service}",
-        "REQUEST_METHOD": ask.method,
-        "QUERY_STRING": "service=git-upload-pack" if ask.method == "GET" else "",
-        "CONTENT_TYPE": ask.headers.get("Content-Type", ""),
-        "REMOTE_ADDR": "127.0.0.1",
-        **known,
-    }
+    return protocol if _PROTOCOL.fullmatch(protocol) else ""
 
 
-async def _reply(process: Process) -> Reply:
+def _reply(kind: str, body: bytes | AsyncIterator[bytes]) -> Reply:
+    headers = {**_NEVER_KEPT, "Content-Type": f"application/x-git-upload-pack-{kind}"}
+    return Reply(headers=headers, body=body)
+
+
+async def _output(process: Process) -> AsyncIterator[bytes]:
     assert process.stdout is not None  # noqa: S101
-    headers = {}
-    while line := (await process.stdout.readline()).decode("latin-1").strip():
-        name, _, value = line.partition(":")
-        headers[name.strip()] = value.strip()
-    if not headers:
-        return text_reply("git gave no answer", 500)
-    status = int(headers.pop("Status", "200").split()[0])
-    return Reply(status=status, headers=headers, body=_output(process.stdout))
-
-
-async def _output(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while chunk := await stream.read(_CHUNK):
+    while chunk := await process.stdout.read(_CHUNK):
         yield chunk
 
 

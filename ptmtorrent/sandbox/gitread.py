@@ -1,17 +1,26 @@
 """What the hubs' APIs tell of a bare repository: refs, trees with their pointers, commits."""
 
 import asyncio
+import os
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from ptmtorrent.errors import CommandError
 from ptmtorrent.model.oid import POINTER_LIMIT, Pointer, is_git_oid, parse_pointer
 from ptmtorrent.sandbox.repository import git
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""What the files that hold a repository's refs look like from outside."""
+
 _HEX = re.compile(r"[0-9a-f]{4,40}")
+_MOST_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +59,32 @@ class Commit:
     message: str
 
 
-async def refs(path: Path) -> list[Ref]:
+def kept(function: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Run a function on a thread, once for equal arguments: what never changes is read once."""
+    known: dict[object, T] = {}
+
+    async def ask(*args: P.args, **kwargs: P.kwargs) -> T:
+        if args not in known:
+            found = await asyncio.to_thread(function, *args, **kwargs)
+            if len(known) >= _MOST_KEPT:
+                known.clear()
+            known[args] = found
+        return known[args]
+
+    return ask
+
+
+def stamp(path: Path) -> Stamp:
+    """Something that changes whenever a ref of the repository does."""
+    files = [path / "HEAD", path / "packed-refs"]
+    for folder, _, names in os.walk(path / "refs"):
+        files += [Path(folder, name) for name in names]
+    return tuple(_seen(file) for file in sorted(files))
+
+
+async def refs(path: Path) -> tuple[Ref, ...]:
     """Every ref of a repository, by name."""
-    form = "--format=%(refname)%00%(objectname)%00%(*objectname)"
-    rows = (await _git(path, "for-each-ref", form)).decode(errors="replace").splitlines()
-    fields = [row.split("\0") for row in rows]
-    return [Ref(name, peeled or oid) for name, oid, peeled in fields]
+    return await _refs(path, stamp(path))
 
 
 async def resolve(path: Path, revision: str) -> str | None:
@@ -64,17 +93,19 @@ async def resolve(path: Path, revision: str) -> str | None:
     for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
         if name in targets:
             return targets[name]
-    return await _commit_of(path, revision) if _HEX.fullmatch(revision) else None
+    if not _HEX.fullmatch(revision):
+        return None
+    return revision if revision in targets.values() else await _commit_of(path, revision)
 
 
 async def tree(path: Path, commit: str) -> tuple[Node, ...]:
     """Every directory and file of a commit, in git's order; submodules are left out."""
-    return await asyncio.to_thread(_tree, path, commit)
+    return await _tree(path, commit)
 
 
 async def blob(path: Path, oid: str) -> bytes:
     """The bytes of a blob."""
-    return await _git(path, "cat-file", "blob", oid)
+    return await _blob(path, oid)
 
 
 async def commits(path: Path, commit: str, skip: int, limit: int) -> list[Commit]:
@@ -123,7 +154,28 @@ async def _git(path: Path, *arguments: str) -> bytes:
     return await asyncio.to_thread(git, path, *arguments)
 
 
-@lru_cache(maxsize=256)
+@kept
+def _refs(path: Path, _: Stamp) -> tuple[Ref, ...]:
+    form = "--format=%(refname)%00%(objectname)%00%(*objectname)"
+    rows = git(path, "for-each-ref", form).decode(errors="replace").splitlines()
+    fields = [row.split("\0") for row in rows]
+    return tuple(Ref(name, peeled or oid) for name, oid, peeled in fields)
+
+
+def _seen(file: Path) -> tuple[str, int, int]:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return str(file), 0, 0
+    return str(file), status.st_mtime_ns, status.st_size
+
+
+@kept
+def _blob(path: Path, oid: str) -> bytes:
+    return git(path, "cat-file", "blob", oid)
+
+
+@kept
 def _tree(path: Path, commit: str) -> tuple[Node, ...]:
     listing = git(path, "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit)
     rows = [row.partition(b"\t")[::2] for row in listing.split(b"\0")[:-1]]

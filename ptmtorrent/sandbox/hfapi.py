@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -189,7 +189,7 @@ def _with_revision(ask: Ask, where: Address, commit: str) -> str:
     return "/".join(parts) + (f"?{ask.raw_query}" if ask.raw_query else "")
 
 
-def _refs_below(found: list[gitread.Ref], prefix: str) -> list[dict[str, str]]:
+def _refs_below(found: Sequence[gitread.Ref], prefix: str) -> list[dict[str, str]]:
     below = [ref for ref in found if ref.name.startswith(prefix)]
     return [
         {"name": ref.name.removeprefix(prefix), "ref": ref.name, "targetCommit": ref.commit}

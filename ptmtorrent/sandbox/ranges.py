@@ -1,16 +1,12 @@
 """Answers with the bytes of a file: whole, a range of it, or not modified (RFC 9110, 13 and 14)."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from ptmtorrent.sandbox.exchange import Ask, Reply
+from ptmtorrent.sandbox.exchange import Ask, FilePart, Reply
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-_CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +52,7 @@ def wanted(header: str | None, size: int) -> tuple[int, int] | None:
     return first, min(last + 1, size)
 
 
-def _piece(ask: Ask, content: Content, first: int, end: int) -> bytes | AsyncIterator[bytes]:
+def _piece(ask: Ask, content: Content, first: int, end: int) -> bytes | FilePart:
     if isinstance(content.source, bytes):
         return content.source[first:end]
-    stream = ask.cleanup.enter_context(content.source.open("rb"))
-    return _chunks(stream, first, end)
-
-
-async def _chunks(stream: BinaryIO, first: int, end: int) -> AsyncIterator[bytes]:
-    stream.seek(first)
-    while first < end and (chunk := await asyncio.to_thread(stream.read, min(_CHUNK, end - first))):
-        first += len(chunk)
-        yield chunk
+    return FilePart(ask.cleanup.enter_context(content.source.open("rb")), first, end)

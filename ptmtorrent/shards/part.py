@@ -58,13 +58,14 @@ class Part:
 
     def abandon(self) -> None:
         """Forget the file; that it can perhaps not be written to no longer matters."""
-        self.temp.unlink(missing_ok=True)
+        with disk.refusals(self.temp):
+            self.temp.unlink(missing_ok=True)
         if not self.file.closed:
             with suppress(OSError), self.file:
                 self.parquet.close()
 
     def _read_back(self) -> str:
-        with self.temp.open("rb") as file:
+        with disk.refusals(self.temp), self.temp.open("rb") as file:
             if _counts(file) != (self.rows, self.groups):
                 raise IntegrityError(f"{self.target}: what was written does not read back")
             file.seek(0)

@@ -133,8 +133,9 @@ class ShardWriter:
     def _remove_strangers(self) -> None:
         """Remove parts of an interrupted build that this one does not have."""
         ours = {Path(shard.path).name for shard in self.shards}
-        for path in self._folder.glob("part-*.parquet"):
-            if path.name not in ours:
-                path.unlink()
-        if not any(self._folder.iterdir()):
-            self._folder.rmdir()
+        with disk.refusals(self._folder):
+            for path in self._folder.glob("part-*.parquet"):
+                if path.name not in ours:
+                    path.unlink()
+            if not any(self._folder.iterdir()):
+                self._folder.rmdir()

@@ -87,7 +87,7 @@ class BlobFiles:
             with self._lock:
                 batch, known = dict(self._waiting), set(self._known)
             for partial in batch.values():
-                disk.sync_file(partial, mode=_MODE)
+                disk.sync_new(partial, mode=_MODE)
             for sha256, partial in batch.items():
                 disk.link_new(partial, self._layout.blob(sha256))
             self._sync_folders(batch.keys() | known)

@@ -143,8 +143,8 @@ class _JournalFile:
 
     def append(self, data: bytes) -> None:
         disk.write_all(self._fd, data, self._end)
+        disk.sync_tail(self._fd, self._end)
         self._end += len(data)
-        os.fsync(self._fd)
         if self._folder is not None:
             disk.sync_dir(self._folder)
             self._folder = None

@@ -153,7 +153,7 @@ class OpenSegment:
         """Make what was written out durable."""
         written = self._written
         if written > self._synced:
-            os.fsync(self._fd)
+            disk.sync_tail(self._fd, self._synced)
         if self._synced == 0:
             disk.sync_dir(self.path.parent)
         self._synced = written

@@ -21,6 +21,7 @@ from ptmtorrent.model.work import Depth, OriginTask, Visited
 from ptmtorrent.net.access import Access
 from ptmtorrent.net.clock import Clock
 from ptmtorrent.net.gate import Gates
+from ptmtorrent.net.gitpatience import GitPatience
 from ptmtorrent.net.http import Transport
 from ptmtorrent.sandbox import repository
 from ptmtorrent.sandbox.generate import save_objects
@@ -147,6 +148,7 @@ class Setting:
     token: str | None = None
     endpoint: str | None = None
     once_looked: Callable[[], None] = lambda: None
+    attempts: int = 1
 
 
 USUAL = Setting()
@@ -184,7 +186,8 @@ async def bench(world: Path, root: Path, setting: Setting = USUAL) -> AsyncItera
                     max_pack=setting.max_pack,
                 )
                 limits = Limits(setting.max_pack, setting.blob_limit)
-                mirror = Mirror(transport, git, store, lambda _: forge, look_over, limits)
+                patience = GitPatience(setting.attempts)
+                mirror = Mirror(transport, git, store, lambda _: forge, look_over, limits, patience)
                 objects = ObjectFetcher(transport, store, lambda _: forge)
                 yield Bench(box, store, root, transport, mirror, objects)
 

@@ -59,6 +59,25 @@ async def test_one_broken_answer_is_asked_for_again(world, root, fault):
         assert (await here.visit()).visit.is_complete
 
 
+@pytest.mark.parametrize("fault", ["503", "html", "truncate", "corrupt"])
+async def test_a_pack_that_broke_on_the_way_is_asked_for_again(world, root, fault):
+    async with bench(world, root, Setting(attempts=3)) as here:
+        here.box.switch(f"git={fault}:{PACK}")
+        assert (await here.visit()).visit.is_complete
+        asked = [request["path"].split("?")[0].rsplit("/", 1)[-1] for request in here.asked()]
+        assert asked == ["refs", "git-upload-pack", "git-upload-pack"]
+
+
+async def test_a_pack_is_not_asked_for_for_ever(world, root):
+    switch = []
+    setting = Setting(attempts=3, once_looked=lambda: switch[0]("git=truncate:1"))
+    async with bench(world, root, setting) as here:
+        switch.append(here.box.switch)
+        with pytest.raises(NetworkError):
+            await here.visit()
+        assert len(here.asked()) == 1 + 3
+
+
 async def test_refs_under_a_wrong_media_type_are_not_believed(published, world, root):
     tip = published.writer.refs[repository.MAIN]
     line = f"{tip} refs/heads/main\0\n".encode()

@@ -9,6 +9,7 @@ import pytest
 from ptmtorrent.errors import IntegrityError, NotFoundError, WriterActiveError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.roots import ListingLine, PageLine, Verdict, VisitLine
+from ptmtorrent.ledger.rows import Item
 from ptmtorrent.model.package import Package, PackageStatus
 from ptmtorrent.model.visit import Holding, Ref, Visit, Wanted
 from ptmtorrent.model.work import Stage
@@ -87,7 +88,13 @@ def plan(ledger: Ledger, snapshot: int, **options: object) -> int:
 
 def lease(ledger: Ledger, stage: Stage, snapshot: int, count: int = 100) -> list[str]:
     with ledger.transaction():
-        return [i.key for i in ledger.work.lease(stage, snapshot, now=1e9, count=count)]
+        return [item.key for item in leased(ledger, stage, snapshot, count)]
+
+
+def leased(ledger: Ledger, stage: Stage, snapshot: int, count: int = 9) -> list[Item]:
+    waiting = ledger.work.waiting(stage, snapshot)
+    shares = dict.fromkeys(waiting.places, count)
+    return ledger.work.lease(stage, snapshot, now=1e9, shares=shares)
 
 
 def test_a_page_and_its_next_cursor_are_committed_together(ledger):
@@ -117,7 +124,7 @@ def test_a_new_name_under_the_same_id_is_a_rename_and_inherits_what_is_held(ledg
     assert (row.name, row.former_names) == ("org/new", '["org/m1"]')
     plan(ledger, second)
     with ledger.transaction():
-        [item] = ledger.work.lease(Stage.VISIT, second, now=1e9, count=9)
+        [item] = leased(ledger, Stage.VISIT, second)
         known = ledger.work.origin_plan(item, second)
     assert (known.url, known.holding) == ("https://huggingface.co/org/new", "h" * 64)
     assert [origin.url for origin in ledger.reads.origins()] == [known.url]
@@ -200,7 +207,7 @@ def test_packages_a_listing_did_not_show_are_unseen_until_the_hub_says_gone(ledg
     assert {p.status for p in ledger.reads.packages(HUB)} == {"listed", PackageStatus.UNSEEN}
     key = f"{HUB}:{2:024x}"
     with ledger.transaction():
-        [item] = ledger.work.lease(Stage.ASK, second, now=1e9, count=9)
+        [item] = leased(ledger, Stage.ASK, second)
         assert item.key == key
         assert ledger.work.ask_task(item).name == "org/m2"
         ledger.roots.settle(Verdict(second, HUB, Stage.ASK, key, "skipped", "gone"))
@@ -263,7 +270,7 @@ def test_a_kill_is_no_attempt(ledger):
     plan(ledger, snapshot)
     for _ in range(5):
         with ledger.transaction():
-            [item] = ledger.work.lease(Stage.VISIT, snapshot, now=1e9, count=1)
+            [item] = leased(ledger, Stage.VISIT, snapshot)
             ledger.work.release()
     assert item.attempts == 1
 
@@ -328,3 +335,34 @@ def test_pointers_that_disagree_about_a_size_all_have_their_turn(ledger):
     with ledger.transaction():
         ledger.roots.hold([("a" * 64, 10)])
     assert [(b.size, b.held, b.uses) for b in ledger.reads.blobs()] == [(10, 1, 9)]
+
+
+def test_a_plan_is_made_anew_when_more_was_listed_and_not_otherwise(ledger):
+    snapshot = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1)))
+    assert [plan(ledger, snapshot), plan(ledger, snapshot)] == [1, 0]
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(2)))
+    assert [plan(ledger, snapshot), plan(ledger, snapshot)] == [1, 0]
+
+
+def test_a_package_that_comes_twice_in_a_page_is_one_and_has_its_last_name(ledger):
+    snapshot = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1), package(2), package(1, "org/new")))
+    rows = {row.package_id: row for row in ledger.reads.packages(HUB)}
+    assert len(rows) == 2
+    assert rows[f"{1:024x}"].name == "org/new"
+    assert rows[f"{1:024x}"].former_names == '["org/m1"]'
+    assert ledger.reads.listings(snapshot)[0].listed == 2
+
+
+def test_two_origins_with_one_key_are_refused_where_shards_are_made(ledger):
+    snapshot = begin(ledger)
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1), package(2)))
+    assert len(list(ledger.reads.origins())) == 2
+    ledger._connection.execute("UPDATE origins SET key = 7")
+    with pytest.raises(IntegrityError, match="same key 7"):
+        list(ledger.reads.origins())

@@ -37,6 +37,9 @@ CLOCK = "2026-11-21T12:00:00Z"
 class Job:
     """One root, worked on against one world: of its hubs only one, unless ``hubs`` says all."""
 
+    program = (sys.executable, "-m", "ptmtorrent")
+    """What runs the commands that are processes of their own."""
+
     def __init__(self, root: Path, world: Path, *, all_hubs: bool = False) -> None:
         self.root = root
         self.world = world
@@ -70,7 +73,7 @@ class Job:
         place = ["--root", str(self.root), "--config", str(self.config)]
         plain = {"PATH": os.environ["PATH"], "HOME": str(self.world), "PTMTORRENT_CLOCK": CLOCK}
         return subprocess.Popen(
-            [sys.executable, "-m", "ptmtorrent", *place, *words],
+            [*self.program, *place, *words],
             cwd=self.root.parent,
             env=plain | environment,
             stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ async def test_a_refusal_by_git_means_what_the_listing_says_of_the_package(place
 
     with place.ledger.transaction():
         place.ledger.work.plan_visits(number, HUB, depth=1, top=None, globs=())
-        [item] = place.ledger.work.lease(Stage.VISIT, number, now=1e9, count=1)
+        [item] = place.ledger.work.lease(Stage.VISIT, number, now=1e9, shares={"huggingface.co": 1})
     async with place.recorder() as recorder:
         fetching = Fetching(
             snapshot_id="2026-11-21",

@@ -1,5 +1,7 @@
 """Response headers about limits: every dialect, and everything that is none."""
 
+from email.utils import formatdate
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +31,10 @@ UNDERSTOOD = [
     ({"ratelimit": '"api";r=0;t=55', "ratelimit-policy": "rubbish"}, Advice("api", None, 0, 55)),
     ({"ratelimit": '"api";r=5;t=999999'}, Advice("api", None, 5, 3600)),
     (
+        {"ratelimit": '"api";r=5;t=9', "ratelimit-policy": '"api";q=500;w=999999999'},
+        Advice("api", 500, 5, 9, 3600),
+    ),
+    (
         {"ratelimit": '"pages";r=5;t=1', "ratelimit-policy": POLICY},
         Advice("pages", None, 5, 1),
     ),
@@ -39,7 +45,7 @@ UNDERSTOOD = [
             "x-ratelimit-reset": str(int(NOW) + 60),
             "x-ratelimit-resource": "core",
         },
-        Advice("core", 5000, 4999, 60),
+        Advice("core", 5000, 4999, 60, least_wait_s=60),
     ),
     (
         {
@@ -47,9 +53,12 @@ UNDERSTOOD = [
             "x-ratelimit-reset": str(int(NOW) + 3700),
             "date": "Fri, 15 Jan 2027 09:00:00 GMT",
         },
-        Advice(None, None, 0, 100),
+        Advice(None, None, 0, 100, least_wait_s=60),
     ),
-    ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "5"}, Advice(None, None, 1, 0)),
+    (
+        {"x-ratelimit-remaining": "1", "x-ratelimit-reset": "5"},
+        Advice(None, None, 1, 5, least_wait_s=60),
+    ),
     ({"retry-after": "0"}, Advice(retry_after_s=0)),
     ({"retry-after": " 120 "}, Advice(retry_after_s=120)),
     ({"retry-after": "999999999"}, Advice(retry_after_s=3600)),
@@ -79,10 +88,11 @@ NOT_RATELIMIT = [
 ]  # fmt: skip
 
 NOT_GITHUB = [
-    ("", ""), ("1", ""), ("", "1800000060"), ("-1", "1800000060"), ("1", "-1"), ("x", "y"),
-    ("1.0", "1800000060"), ("1", "1800000060.5"), ("٣", "1800000060"), ("1", "9" * 30),
-    ("9" * 30, "1800000060"), ("1 ", " 1800000060"),
+    ("", ""), ("", "1800000060"), ("-1", "1800000060"), ("x", "y"), ("1.0", "1800000060"),
+    ("٣", "1800000060"), ("9" * 30, "1800000060"), ("1 ", " 1800000060"),
 ]  # fmt: skip
+
+NOT_A_RESET = ["", "-1", "1800000060.5", "9" * 30, "٣", "soon", " 1800000060", "1_800_000_060"]
 
 
 @pytest.mark.parametrize(("headers", "expected"), UNDERSTOOD)
@@ -107,8 +117,36 @@ def test_malformed_github_headers_count_as_not_sent(remaining: str, reset: str) 
     assert parse_advice(headers, NOW) is None
 
 
-def test_the_table_of_malformed_values_is_long_enough() -> None:
-    assert len(NOT_RETRY_AFTER) + len(NOT_RATELIMIT) + len(NOT_GITHUB) >= 60
+@pytest.mark.parametrize("reset", NOT_A_RESET)
+def test_what_remains_is_believed_without_a_reset_that_makes_sense(reset: str) -> None:
+    advice = parse_advice({"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}, NOW)
+    assert advice is not None
+    assert (advice.remaining, advice.reset_s, advice.wait_s) == (0, None, 60)
+
+
+@pytest.mark.parametrize("skew_s", [-3600, -1800, 1800, 3600])
+def test_a_server_whose_date_is_wrong_by_an_hour_is_understood_by_our_clock(skew_s: int) -> None:
+    headers = {
+        "x-ratelimit-remaining": "7",
+        "x-ratelimit-reset": str(int(NOW) + 900),
+        "retry-after": "Fri, 15 Jan 2027 08:15:00 GMT",
+        "date": formatdate(NOW + skew_s, usegmt=True),
+    }
+    advice = parse_advice(headers, NOW)
+    assert advice is not None
+    if abs(skew_s) == 3600:
+        assert (advice.reset_s, advice.retry_after_s) == (900, 900)
+    else:
+        assert advice.reset_s == advice.retry_after_s
+        assert 0 <= (advice.reset_s or 0) <= 3600
+
+
+@pytest.mark.parametrize("off_s", [-86400.0 * 3, 86400.0 * 3, 10 * 366 * 86400.0])
+def test_our_own_clock_may_be_wrong_by_years_where_the_server_sends_its_date(off_s: float) -> None:
+    headers = {"x-ratelimit-remaining": "7", "x-ratelimit-reset": str(int(NOW) + 900), "date": DATE}
+    advice = parse_advice(headers, NOW + off_s)
+    assert advice is not None
+    assert advice.reset_s == 900
 
 
 def test_a_malformed_date_falls_back_to_our_clock() -> None:
@@ -141,6 +179,8 @@ def test_a_wait_is_the_longer_of_retry_after_and_the_reset_of_an_empty_window() 
     assert Advice(remaining=0, reset_s=5, retry_after_s=30).wait_s == 30
     assert Advice(remaining=99794, reset_s=241).wait_s is None
     assert Advice(remaining=0, reset_s=3600).wait_s == 3600
+    assert Advice(remaining=7, reset_s=50, least_wait_s=60).wait_s == 60
+    assert Advice(remaining=7, reset_s=50, retry_after_s=5, least_wait_s=60).wait_s == 5
 
 
 @pytest.mark.parametrize(
@@ -156,6 +196,22 @@ def test_a_wait_is_the_longer_of_retry_after_and_the_reset_of_an_empty_window() 
         (200, Advice(remaining=0, reset_s=9), b"[]", False),
         (200, None, b"# a card about rate limits", False),
         (404, None, b"rate limit", False),
+        (403, None, b'{"message":"You have triggered an abuse detection mechanism."}', True),
+        (200, None, b'{"data":null,"errors":[{"type":"RATE_LIMITED","message":"exceeded"}]}', True),
+        (200, None, b' {"data":{"r0":{"x":1}},"errors":[{"type":"RATE_LIMITED"}]}', True),
+        (200, None, b'{"errors":[{"type":"NOT_FOUND","message":"rate limit?"}]}', False),
+        (200, None, b'{"data":{"r0":{"name":"RATE_LIMITED"}}}', False),
+        (200, None, b'{"message":"You have exceeded a secondary rate limit."}', True),
+        (200, None, b'{"sha":"1","message":"Respect the rate limit"}', False),
+        (200, None, b'{"error":"rate limit","models":[]}', False),
+        (200, None, b'{"objects":[{"oid":"1","error":{"code":429,"message":"slow"}}]}', True),
+        (200, None, b'{"objects":[{"oid":"1","error":{"code":404,"message":"429"}}]}', False),
+        (200, None, b'{"objects":[1,null,{"error":1}],"errors":{"code":429}}', False),
+        (200, None, b'{"error":"rate limit"', False),
+        (200, None, b'{"errors":' + b"[" * 100_000 + b'"rate limit"', False),
+        (200, None, b'{"error":["rate limit"],"message":7}', False),
+        (507, None, b"Insufficient storage", False),
+        (509, Advice(remaining=3, reset_s=9), b"Bandwidth limit exceeded", False),
     ],
 )
 def test_refusals_are_told_from_errors(

@@ -1,8 +1,10 @@
 """Who is gone and who is not; and what the disk refuses."""
 
 import errno
+import fcntl
 import hashlib
 import os
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -118,11 +120,24 @@ def test_a_failed_replacement_leaves_the_old_file(
 def test_only_stale_temporary_files_are_removed(tmp_path: Path) -> None:
     for name in (".a.tmp", ".b.tmp", "c.tmp"):
         (tmp_path / name).write_bytes(b"")
-    os.utime(tmp_path / ".a.tmp", (0, 0))
-    os.utime(tmp_path / ".b.tmp", (5_000, 5_000))
-    os.utime(tmp_path / "c.tmp", (0, 0))
-    disk.remove_stale_temps(tmp_path, now=5_001)
+    with (tmp_path / ".b.tmp").open("rb") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        disk.remove_stale_temps(tmp_path, now=time.time())
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b.tmp", "c.tmp"]
+
+
+def test_where_nothing_can_be_locked_age_tells_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    for name, changed in ((".a.tmp", 0), (".b.tmp", 5_000)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (changed, changed))
+    disk.remove_stale_temps(tmp_path, now=5_001)
+    assert [path.name for path in tmp_path.iterdir()] == [".b.tmp"]
 
 
 def test_bytes_that_come_another_way_leave_no_partial_behind(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def texts(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """A list of strings; a single string counts as a list of one; other members are left out."""
     value = record.get(name)
     values = value if isinstance(value, list) else [value]
-    return tuple(clean(v) for v in values if isinstance(v, str) and v)
+    return tuple([clean(v) for v in values if isinstance(v, str) and v])
 
 
 def instant(record: Mapping[str, Any], name: str) -> datetime | None:

@@ -1,0 +1,127 @@
+"""A sink writes behind what arrives, in order, one piece at a time, and swallows nothing."""
+
+import asyncio
+import threading
+
+import pytest
+
+from ptmtorrent.errors import CorruptError, FatalError
+from ptmtorrent.fetch import sinks
+from ptmtorrent.fetch.sinks import BlobSink, LargeSink, sink_for
+from ptmtorrent.model.oid import sha256_of
+from ptmtorrent.store.local import LocalStore
+
+LARGE, SMALL = bytes(range(256)) * 400, b"few"
+
+
+class Slow:
+    """A writer whose writes wait to be let through."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.taken: list[bytes] = []
+        self.under_way = 0
+        self.most = 0
+        self.let = threading.Event()
+        self.closed = False
+        self.refuse = False
+
+    def write(self, chunk: bytes) -> None:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        assert self.let.wait(10)
+        self.under_way -= 1
+        if self.refuse:
+            raise FatalError("disk full")
+        self.taken.append(chunk)
+
+    def restart(self) -> None:
+        self.taken.clear()
+
+    def close(self) -> None:
+        assert self.under_way == 0
+        self.closed = True
+
+
+async def test_the_next_piece_arrives_while_one_is_written_and_no_more_than_one_waits() -> None:
+    writer = Slow()
+    sink = LargeSink(writer)
+    await sink.write(b"a")
+    second = asyncio.create_task(sink.write(b"b"))
+    await asyncio.sleep(0)
+    assert sink.offset == 1
+    assert not second.done()
+    writer.let.set()
+    await second
+    await sink.close()
+    assert (writer.taken, writer.most, sink.offset) == ([b"a", b"b"], 1, 2)
+
+
+@pytest.mark.parametrize("last", ["write", "restart", "close"])
+async def test_what_goes_wrong_behind_is_raised_by_whatever_comes_next(last: str) -> None:
+    writer = Slow()
+    writer.refuse = True
+    writer.let.set()
+    sink = LargeSink(writer)
+    await sink.write(b"a")
+    with pytest.raises(FatalError):
+        await (sink.write(b"b") if last == "write" else getattr(sink, last)())
+    if last != "close":
+        await sink.close()
+    assert writer.closed
+
+
+async def test_who_is_cancelled_closes_nothing_under_a_write() -> None:
+    writer = Slow()
+    sink = LargeSink(writer)
+    await sink.write(b"a")
+    closing = asyncio.create_task(sink.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    asyncio.get_running_loop().call_later(0.01, writer.let.set)
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert writer.closed
+
+
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
+async def test_right_bytes_are_kept_and_wrong_ones_forgotten(data: bytes, tmp_path) -> None:
+    with LocalStore.at(tmp_path, write=True) as store:
+        sink = await sink_for(store, sha256_of(data), len(data))
+        await sink.write(data[:-1] + b"\0")
+        with pytest.raises(CorruptError):
+            await sink.commit()
+        assert sink.offset == 0
+        await sink.write(data[:2])
+        await sink.write(data[2:])
+        await sink.commit()
+        await sink.close()
+        assert store.read(sha256_of(data)) == data
+        assert sink.received == 2 * len(data)
+
+
+async def test_more_than_announced_is_refused_before_it_is_held(tmp_path) -> None:
+    with LocalStore.at(tmp_path, write=True) as store:
+        sink = await sink_for(store, sha256_of(SMALL), len(SMALL))
+        with pytest.raises(CorruptError):
+            await sink.write(SMALL + b"x")
+        assert sink.offset == 0
+
+
+async def test_a_small_object_costs_one_hop_into_a_thread(tmp_path, monkeypatch) -> None:
+    hops: list[object] = []
+    real = sinks.in_thread
+
+    async def counted(function, *words):
+        hops.append(function)
+        return await real(function, *words)
+
+    monkeypatch.setattr(sinks, "in_thread", counted)
+    with LocalStore.at(tmp_path, write=True) as store:
+        sink = await sink_for(store, sha256_of(SMALL), len(SMALL))
+        await sink.write(SMALL)
+        await sink.commit()
+        await sink.close()
+        assert store.has(sha256_of(SMALL))
+    assert len(hops) == 1
+    assert not isinstance(sink, BlobSink)
