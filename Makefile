@@ -5,10 +5,12 @@ STAMP := .venv/.installed
 ROOT ?= ptmtorrent-data
 TOP ?= 1000
 KILLS ?= 100
+POINTS ?= 300
+MINUTES ?= 10
 PTMTORRENT := $(BIN)/ptmtorrent
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check slow lint snapshot crash mutants clean format docs
+.PHONY: help demo test check slow lint snapshot crash chaos soak bench mutants clean format docs
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +34,17 @@ lint: $(STAMP)-dev ## format, lint and strict types
 snapshot: $(STAMP) ## build today's snapshot of the hubs, or go on with the unfinished one
 	@$(PTMTORRENT) --root $(ROOT) snapshot --top $(TOP)
 
-crash: $(STAMP)-dev ## kill a hundred runs at random moments and compare what they end with
-	@$(BIN)/python scripts/crash.py --kills $(KILLS)
+crash: $(STAMP)-dev ## kill runs at 100 random moments and 300 durable steps; compare what they end with
+	@$(BIN)/python scripts/crash.py --kills $(KILLS) --points $(POINTS)
+
+chaos: $(STAMP)-dev ## run against a server where 30 % of all requests fail, for 10 minutes
+	@$(BIN)/python scripts/chaos.py --minutes $(MINUTES)
+
+soak: $(STAMP)-dev ## 14 days and a million items in virtual time
+	@$(BIN)/python scripts/soak.py
+
+bench: $(STAMP)-dev ## measure against the tools one would take instead; writes docs/BENCHMARKS.md
+	@$(BIN)/python scripts/bench.py
 
 mutants: $(STAMP)-dev ## take each protection out and see that a test notices
 	@$(BIN)/python scripts/mutants.py

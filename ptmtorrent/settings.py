@@ -56,12 +56,12 @@ class GitSettings:
     Attributes:
         max_pack: bytes; an origin with a larger pack is fetched filtered.
         blob_limit: bytes; a filtered fetch leaves out larger blobs.
-        concurrency: clones at the same time.
+        concurrency: origins visited at the same time.
     """
 
     max_pack: int = 256 * 1024**2
     blob_limit: int = 1024**2
-    concurrency: int = 4
+    concurrency: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@ What git writes here is thrown away but for packs, which the store syncs when it
 itself need not sync anything.
 """
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ptmtorrent.errors import CorruptError, NetworkError, RefusedError
@@ -23,6 +24,10 @@ FETCH_COST = 3
 """Requests of one ``git fetch`` by protocol v2: capabilities, refs, and the pack (measured)."""
 
 
+PROCESSES = 4
+"""Each may take ``GitLimits.memory_bytes``; the packs of more origins arrive meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Git:
     """Runs git for fetching; what it sends is charged to the gate of its host.
@@ -31,6 +36,7 @@ class Git:
         version: of git, as it says itself.
         max_pack: largest file that a fetch may write, in bytes.
         deadline_s: longest a fetch may take.
+        running: bounds the processes that work on packs, and so the memory they may take.
     """
 
     access: Access
@@ -41,6 +47,7 @@ class Git:
     agent: str
     max_pack: int
     deadline_s: float = 6 * 3600.0
+    running: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
 
     async def fetch(
         self,
@@ -80,7 +87,8 @@ class Git:
         """Run git on a repository, without any network."""
         limits = GitLimits(deadline_s=self.deadline_s, stdout_bytes=OUTPUT_BYTES)
         command = [*QUICK, f"--git-dir={path}", *arguments]
-        return await run_git(command, cwd=path, stdin=stdin, limits=limits)
+        async with self.running:
+            return await run_git(command, cwd=path, stdin=stdin, limits=limits)
 
     async def address(self, url: str) -> str:
         """The actual address of a canonical URL, for git's own configuration."""
