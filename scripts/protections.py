@@ -45,6 +45,8 @@ FULL_DISK = (
     "tests/main_job/test_full_disk.py::test_below_the_low_water_mark_nothing_is_asked_for",
 )
 
+HOSTILE = "tests/hostile/test_hostile_repositories.py::test_it_ends_as_it_must"
+
 MUTANTS = (
     # bytes
     Mutant(
@@ -303,11 +305,39 @@ MUTANTS = (
         ("tests/main_job/test_kills.py::test_no_git_outlives_a_killed_run",),
     ),
     Mutant(
-        "refs are those announced",
+        "what was announced is here",
         "ptmtorrent/fetch/mirror.py",
-        "        if targets != advertisement.refs or ",
-        "        if ",
-        REFUSALS,
+        "        if found.kinds.keys() != targets:\n",
+        "        if found is None:\n",
+        (f"{HOSTILE}[a tip that is not there]",),
+    ),
+    Mutant(
+        "refs are those announced, of git",
+        "ptmtorrent/fetch/partial.py",
+        "    if await quarantine.refs() != wish.refs or ",
+        "    if ",
+        (f"{HOSTILE}[other refs for git than for us]",),
+    ),
+    Mutant(
+        "links of a pack are checked",
+        "ptmtorrent/fetch/quarantine.py",
+        'arguments = ["index-pack", f"--strict={_LENIENT}", ',
+        'arguments = ["index-pack", ',
+        (f"{HOSTILE}[a pack without the blobs]",),
+    ),
+    Mutant(
+        "a pack must end",
+        "ptmtorrent/fetch/packs.py",
+        "        if answer.is_whole and not answer.has_failed:\n",
+        "        if answer.pack_bytes:\n",
+        ("tests/net/test_uploadpack.py", *REFUSALS),
+    ),
+    Mutant(
+        "largest pack over our transport",
+        "ptmtorrent/fetch/packs.py",
+        "                    if answer.pack_bytes > self.max_pack:\n",
+        "                    if answer.pack_bytes > 2**60:\n",
+        ("tests/fetch/test_partly.py",),
     ),
     Mutant(
         "largest pack",

@@ -58,6 +58,7 @@ class PackAnswer:
         self._words = bytearray()
         self._babble = 0
         self._rest = b""
+        self._has_begun = False
 
     @property
     def words(self) -> str:
@@ -81,6 +82,7 @@ class PackAnswer:
             if size == 0:
                 self.is_whole = True
             elif data[at + 4] == _PACK:
+                self._has_begun = True
                 pack.append(view[at + 5 : end])
             else:
                 self._heard(data[at + 4], bytes(view[at + 4 : end]))
@@ -103,7 +105,7 @@ class PackAnswer:
         elif line.startswith(b"ERR "):
             self.has_failed = True
             self._say(line[4:] + b"\n")
-        elif self.pack_bytes or not line.startswith((b"NAK", b"ACK ")):
+        elif self._has_begun or not line.startswith((b"NAK", b"ACK ")):
             raise CorruptError("the git server's answer is not one: an unknown line")
 
     def _say(self, words: bytes) -> None:
