@@ -326,13 +326,6 @@ MUTANTS = (
         (f"{HOSTILE}[a pack without the blobs]",),
     ),
     Mutant(
-        "a pack must end",
-        "ptmtorrent/fetch/packs.py",
-        "        if answer.is_whole and not answer.has_failed:\n",
-        "        if answer.pack_bytes:\n",
-        ("tests/net/test_uploadpack.py", *REFUSALS),
-    ),
-    Mutant(
         "largest pack over our transport",
         "ptmtorrent/fetch/packs.py",
         "                    if answer.pack_bytes > self.max_pack:\n",
