@@ -45,7 +45,7 @@ def test_a_flipped_bit_of_the_ledger_is_named_or_changes_only_what_is_work(copie
         ("position", "UPDATE position SET applied = applied - 1"),
         ("visits", "UPDATE visits SET commits = commits + 1"),
         ("lost", "INSERT INTO lost SELECT max(origin), '0' FROM named"),
-        ("schema", "DROP INDEX packages_by_name"),
+        ("schema", "DROP INDEX packages_by_page"),
     ],
 )
 def test_a_ledger_that_says_something_else_is_named(copies: Copies, table: str, change: str):

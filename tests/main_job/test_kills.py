@@ -123,7 +123,10 @@ def test_it_was_killed_in_every_pass(killed):
     reason="no setpriv (util-linux) here: git may outlive a killed run for a while",
 )
 def test_no_git_outlives_a_killed_run(another):
-    with another.served("git=drip:1"):
+    """git talks to a server where an origin cannot be had whole; each answer takes its time."""
+    with another.served(rtt_ms=1500):
+        with another.config.open("a") as settings:
+            settings.write('\n[git]\nmax_pack = "1KiB"\n')
         process = another.start(*COMMAND)
         until(lambda: gits_of(another.root), process)
         process.kill()
