@@ -82,14 +82,19 @@ class Lister:
             await self._end(hub, "not_asked", None, Scope())
 
     async def _pages(self, hub: str, scope: Scope, cursor: str | None, listed: int) -> None:
-        """Ask for page after page; while some are on their way, those before them are kept."""
+        """Ask for page after page; while some are on their way, those before them are journalled.
+
+        A page is in the store before anything of a later one is written, so that no journal line
+        can name a page behind one that is lost.
+        """
         keeping: deque[asyncio.Task[int]] = deque()
         most = AHEAD if scope.limit is None else 0
         try:
             while cursor is not None and (scope.limit is None or listed < scope.limit):
                 page, attempt = await self._page(hub, cursor)
                 take = None if scope.limit is None else scope.limit - listed
-                kept = self._keep(page, scope, take, attempt)
+                sha256 = await asyncio.to_thread(self._put, page)
+                kept = self._keep(page, sha256, (scope, take), attempt)
                 keeping.append(asyncio.create_task(self._told(hub, kept)))
                 cursor = page.next_cursor
                 while len(keeping) > most:
@@ -134,13 +139,17 @@ class Lister:
     def _written(self, attempt: Attempt) -> Change:
         return lambda ledger: ledger.work.attempt(attempt, self.number, self.tool)
 
+    def _put(self, page: ListedPage) -> str:
+        return self.store.put(pack_page(page.body))
+
     async def _keep(
-        self, page: ListedPage, scope: Scope, take: int | None, attempt: Attempt
+        self, page: ListedPage, sha256: str, wish: tuple[Scope, int | None], attempt: Attempt
     ) -> None:
+        scope, take = wish
         payload = {
             "snapshot": self.snapshot_id,
             "hub": attempt.hub,
-            "sha256": self.store.put(pack_page(page.body)),
+            "sha256": sha256,
             "cursor": page.cursor,
             "next": page.next_cursor,
             "take": take,

@@ -5,6 +5,7 @@ it; a flush then syncs the bytes of all of them, links each to its name, and syn
 once. So no name ever stands for bytes that a power cut could take.
 """
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,12 @@ class BlobFiles:
         """
         with self._lock, disk.refusals(self._layout.blobs):
             return self._keep(sha256)
+
+    def put(self, partial: Path, sha256: str, data: bytes) -> None:
+        """Take over bytes of the name given, by way of a new file in ``partial/``."""
+        with self._fuse.guard(partial):
+            disk.copy_new(io.BytesIO(data), partial, mode=0o600)
+        self.receive(partial, sha256)
 
     def receive(self, partial: Path, sha256: str) -> None:
         """Take over a whole and verified file of ``partial/``."""

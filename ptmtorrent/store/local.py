@@ -87,7 +87,7 @@ class LocalStore:
         if len(data) < SMALL:
             self._segments.append(digest.digest(), data)
         elif not self._files.keep(digest.hexdigest()):
-            self._put_file(digest.hexdigest(), data, partials)
+            self._files.put(partials.fresh(digest.hexdigest()), digest.hexdigest(), data)
         return digest.hexdigest()
 
     def adopt(self, path: Path, sha256: str) -> None:
@@ -215,11 +215,6 @@ class LocalStore:
         if self._partials is None:
             raise ValueError("this store was opened for reading only")
         return self._partials
-
-    def _put_file(self, sha256: str, data: bytes, partials: Partials) -> None:
-        path = partials.fresh(sha256)
-        disk.copy_new(io.BytesIO(data), path, mode=0o600)
-        self._files.receive(path, sha256)
 
     def _adopt_small(self, path: Path, sha256: str) -> None:
         with disk.refusals(path):

@@ -77,5 +77,4 @@ class Place:
     def close(self) -> None:
         self.ledger.close()
         self.journal.close()
-        self.store.flush()
         self.store.close()

@@ -1,12 +1,16 @@
 """The list pass: nothing twice, nothing lost, an outage is not a deletion."""
 
+import random
+
 import pytest
 from place import CLOCK, HUB, ListHub, Place, record
 
-from ptmtorrent.errors import NetworkError
+from ptmtorrent import disk
+from ptmtorrent.errors import FatalError, NetworkError
 from ptmtorrent.model.events import PageListed
 from ptmtorrent.model.package import Scope
 from ptmtorrent.pipeline.listing import Lister
+from ptmtorrent.store.records import SMALL
 
 WHOLE = Scope()
 
@@ -158,3 +162,25 @@ async def test_the_ledger_comes_back_from_the_journal_as_it_was(place, tmp_path)
     assert again.caught_up == 5
     assert before == (list(again.ledger.reads.packages(HUB)), again.ledger.reads.listings(number))
     place.__dict__.update(again.__dict__)
+
+
+async def test_a_page_that_cannot_be_kept_is_asked_for_again(place, monkeypatch):
+    """A listing that goes on from the page after a lost one would miss packages for good."""
+    number, real = place.begin(), disk.copy_new
+    pages = [[record(1)], [record(2, pad=random.Random(1).randbytes(SMALL).hex())]]
+    hub = ListHub([*pages, [record(3)], [record(4)]])
+
+    def full(*_: object, **__: object) -> None:
+        monkeypatch.setattr(disk, "copy_new", real)
+        raise FatalError("no space left")
+
+    monkeypatch.setattr(disk, "copy_new", full)
+    with pytest.raises(FatalError):
+        await list_hub(place, hub, number)
+    place.close()
+    again = Place(place.path)
+    hub.asked.clear()
+    await list_hub(again, hub, number)
+    assert hub.asked[-3:] == ["/1", "/2", "/3"]
+    assert len(list(again.ledger.reads.packages(HUB))) == 4
+    again.close()
