@@ -5,8 +5,9 @@ answer is untrusted; what does not follow the grammar is corrupt, never guessed 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ptmtorrent.errors import CorruptError, SkipError, SkipReason
 from ptmtorrent.net.text import printable
@@ -119,11 +120,12 @@ def _advertisement(entries: list[tuple[str, str]], words: frozenset[str]) -> Adv
     return Advertisement(kept, tags, refs.get("HEAD"), head_ref, words)
 
 
-def _above(names: Mapping[str, str]) -> Iterator[str]:
-    """Names that another name lies below: a ref is a file, or a folder, and never both."""
-    for name in names:
-        above = name.rpartition("/")[0]
-        while above:
-            if above in names:
-                yield above
-            above = above.rpartition("/")[0]
+def _above(names: Iterable[str]) -> Iterator[str]:
+    """Names that another name lies below: a ref is a file, or a folder, and never both.
+
+    In the order of names cut at their slashes a name comes right before those below it.
+    """
+    ordered = sorted(name.replace("/", "\0") for name in names)
+    for name, following in pairwise(ordered):
+        if following.startswith(name + "\0"):
+            yield name

@@ -143,12 +143,19 @@ def test_no_bytes_raise_anything_but_a_typed_error(body: bytes) -> None:
         parse_advertisement(body)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.dictionaries(
-    st.from_regex(r"refs/(heads|tags)/[a-z0-9]{1,9}(/[a-z0-9]{1,9})?", fullmatch=True),
-    st.from_regex(r"[1-9a-f][0-9a-f]{39}", fullmatch=True), min_size=1,
-))  # fmt: skip
-def test_what_is_advertised_is_what_is_read(refs: dict[str, str]) -> None:
+REF_NAMES = st.lists(st.sampled_from(["a", "a-", "a.b", "b"]), min_size=1, max_size=3).map(
+    lambda parts: "refs/heads/" + "/".join(parts)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(REF_NAMES, st.sampled_from([A, B]), min_size=1))
+def test_what_is_advertised_is_what_is_read_if_a_disk_could_hold_it(refs: dict[str, str]) -> None:
+    """A name above another would be a file and a folder."""
     lines = [f"{oid} {name}\n".encode() for name, oid in refs.items()]
     lines[0] = lines[0].rstrip() + b"\0multi_ack\n"
-    assert parse_advertisement(advertise(*lines)).refs == refs
+    if any(below.startswith(name + "/") for name in refs for below in refs):
+        with pytest.raises(CorruptError, match="refuses"):
+            parse_advertisement(advertise(*lines))
+    else:
+        assert parse_advertisement(advertise(*lines)).refs == refs
