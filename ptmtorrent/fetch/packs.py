@@ -7,7 +7,8 @@ three for. What the server or ``index-pack`` complains of is told in git's words
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -56,15 +57,17 @@ class PackWish:
 
 @dataclass(slots=True)
 class _PackFile:
-    """A file that is hashed while it is written."""
+    """A file that takes the pack out of an answer, and is hashed while it is written."""
 
     file: BinaryIO
+    answer: PackAnswer = field(default_factory=PackAnswer)
     start: bytes = b""
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
-    def write(self, data: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
+        data, offset = self.answer.feed(chunk), self.answer.pack_bytes
         self.digest.update(data)
-        self.file.write(data)
+        disk.write_all(self.file.fileno(), data, offset - len(data))
         if len(self.start) < _HEADER:
             self.start = (self.start + data)[:_HEADER]
 
@@ -106,11 +109,14 @@ class PackFetcher:
 
     async def _receive(self, wish: PackWish, pack: _PackFile) -> GitResult | None:
         """Write a pack as it comes; the server's words when it does not come whole."""
-        answer = PackAnswer()
+        answer = pack.answer
         try:
-            async with asyncio.timeout(self.git.deadline_s):
-                async for chunk in self._answer(wish):
-                    await in_thread(pack.write, answer.feed(chunk))
+            async with (
+                asyncio.timeout(self.git.deadline_s),
+                aclosing(self._answer(wish)) as chunks,
+            ):
+                async for chunk in chunks:
+                    await in_thread(pack.feed, chunk)
                     if answer.pack_bytes > self.max_pack:
                         return _complaint("fatal: pack exceeds maximum allowed size")
         except TimeoutError:
@@ -123,7 +129,7 @@ class PackFetcher:
         words = self.transport.access.tokens.scrub(answer.words)
         return _complaint(f"{words}\nfatal: early EOF")
 
-    async def _answer(self, wish: PackWish) -> AsyncIterator[bytes]:
+    async def _answer(self, wish: PackWish) -> AsyncGenerator[bytes, None]:
         url = f"{wish.forge.git_url(wish.origin)}/git-upload-pack"
         body = request_of(wish.lacking, wish.held, wish.announced.capabilities)
         async with self.transport.exchange(

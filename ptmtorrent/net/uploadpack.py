@@ -27,6 +27,8 @@ _FLUSH = b"0000"
 _PACK, _WORDS, _LAST_WORDS = 1, 2, 3
 _MOST_WORDS = 64 * 1024
 _MOST_BABBLE = 16 * 2**20
+_FRAME, _SMALL = 5, 64
+"""Bytes around a piece of the pack; around small pieces they count as said, so those must end."""
 
 
 def request_of(wants: Sequence[str], haves: Iterable[str], capabilities: frozenset[str]) -> bytes:
@@ -84,6 +86,7 @@ class PackAnswer:
             elif data[at + 4] == _PACK:
                 self._has_begun = True
                 pack.append(view[at + 5 : end])
+                self._spoke(_FRAME if end - at < _SMALL else 0)
             else:
                 self._heard(data[at + 4], bytes(view[at + 4 : end]))
             at = end
@@ -99,6 +102,7 @@ class PackAnswer:
         return size
 
     def _heard(self, band: int, line: bytes) -> None:
+        self._spoke(len(line) + _FRAME)
         if band in (_WORDS, _LAST_WORDS):
             self.has_failed |= band == _LAST_WORDS
             self._say(line[1:])
@@ -108,8 +112,10 @@ class PackAnswer:
         elif self._has_begun or not line.startswith((b"NAK", b"ACK ")):
             raise CorruptError("the git server's answer is not one: an unknown line")
 
-    def _say(self, words: bytes) -> None:
-        self._babble += len(words)
+    def _spoke(self, size: int) -> None:
+        self._babble += size
         if self._babble > _MOST_BABBLE:
             raise CorruptError("the git server says more than it sends")
+
+    def _say(self, words: bytes) -> None:
         self._words += words[: _MOST_WORDS - len(self._words)]

@@ -81,6 +81,14 @@ def test_more_words_than_pack_end_it():
             answer.feed(line)
 
 
+@pytest.mark.parametrize("line", [b"NAK\n", b"\x02", b"\x01" + b"P" * 50])
+def test_lines_that_bring_next_to_nothing_come_to_an_end(line):
+    answer, lines = PackAnswer(), pkt(line) * 1000
+    with pytest.raises(CorruptError, match="more than it sends"):
+        for _ in range(10_000):
+            answer.feed(lines)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
