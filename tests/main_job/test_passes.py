@@ -61,3 +61,11 @@ def test_counts_of_snapshot_and_status_are_the_same_and_add_up(small: Job, lines
     assert sum(summary["reasons"].values()) == figures["failed"] + figures["skipped"]
     assert status["budget_left"] > 0
     assert status["resets_at"].endswith("Z")
+
+
+def test_a_root_made_before_roots_named_their_key_works_on_and_is_sound(another: Job, small: Job):
+    (another.root / "ptmtorrent.json").write_text('{"created_by":"0.1.0","format":1}\n')
+    with another.served():
+        assert another.snapshot() == 0
+    assert another.run("verify") == 0
+    assert another.content() == small.content()
