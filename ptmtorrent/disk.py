@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ptmtorrent.errors import FatalError
+from ptmtorrent.errors import FatalError, WriterActiveError
 
 CHUNK = 1 << 20
 STALE_S = 3600.0
@@ -181,15 +181,31 @@ def _temp_of(path: Path, data: bytes, mode: int) -> Iterator[Path]:
             os.fchmod(fd, mode)
             write_all(fd, data, 0)
             os.fsync(fd)
-            yield temp
+            with own(temp):
+                yield temp
         finally:
             os.close(fd)
     finally:
         temp.unlink(missing_ok=True)
 
 
+@contextmanager
+def own(temp: Path) -> Iterator[None]:
+    """Name a temporary file of ours. WriterActiveError if another process took it away.
+
+    Where locks do nothing, such a file looks left behind to whoever opens the root as well.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        if temp.exists():
+            raise
+        text = f"{temp} vanished: another process writes here; run one at a time"
+        raise WriterActiveError(text) from error
+
+
 def open_temp(folder: Path) -> tuple[Path, BinaryIO]:
-    """A new file in ``folder`` under a name of its own, open for writing."""
+    """A new file in ``folder`` under a name of its own, open for writing; see ``own``."""
     path = folder / f".part-{secrets.token_hex(8)}{_TEMP_SUFFIX}"
     with refusals(folder):
         return path, os.fdopen(create(path), "wb")

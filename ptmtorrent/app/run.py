@@ -104,12 +104,12 @@ class Run:
     async def over_the_network(
         self, *, listing: bool, fetching: bool, retry_failed: bool = False
     ) -> None:
-        """List, fetch, or both."""
+        """List, fetch, or both; at depth ``listing`` nothing is fetched, whatever was planned."""
         async with online(self.here, self.settings, self.clock, self.watch, self.agent) as net:
             try:
                 if listing:
                     await self._list(net)
-                if fetching:
+                if fetching and self.settings.depth > Depth.LISTING:
                     await self._fetch(net, retry_failed=retry_failed)
             finally:
                 counts = net.transport.counts

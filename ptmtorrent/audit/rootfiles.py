@@ -40,7 +40,7 @@ def _check_format(ground: Ground, found: Findings) -> None:
         return
     with found.reading():
         data = _start_of(path)
-        if _key_named_by(data) is None:
+        if not _is_format(data):
             found.add(FaultKind.CONTENT, "a format and its check", data)
 
 
@@ -65,14 +65,19 @@ def _start_of(path: Path) -> bytes:
         return stream.read(_MOST_BYTES)
 
 
-def _key_named_by(data: bytes) -> str | None:
-    """The sha256 of the key, as a format file has it; None unless every byte of that is right."""
+def _is_format(data: bytes) -> bool:
+    """Whether every byte of a format file is right, as far as it vouches for itself."""
     try:
         value = json.loads(data)
-        maker, key = str(value["created_by"]), str(value["key_sha256"])
+        return data == format_bytes(value["created_by"], value.get("key_sha256"))
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return key if data == format_bytes(maker, key) else None
+        return False
+
+
+def _key_named_by(data: bytes) -> str | None:
+    """The sha256 of the key by a format file; None if that is damaged, or of an old root."""
+    key: str | None = json.loads(data).get("key_sha256") if _is_format(data) else None
+    return key
 
 
 def _check_garbage(ground: Ground, found: Findings) -> None:

@@ -24,10 +24,10 @@ from ptmtorrent.errors import (
 from ptmtorrent.extract.objects import ObjectReader, object_reader
 from ptmtorrent.extract.reach import reachable
 from ptmtorrent.extract.repository import ClosedRepo, Leash, git_at, open_repository
+from ptmtorrent.model import bare
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.store.base import BlobStore
 
-_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 _MACHINE = ("No space left", "Disk quota exceeded", "Read-only file system", "Permission denied")
 
 
@@ -133,7 +133,7 @@ def lay_out(directory: Path, visit: Visit, earlier: Sequence[Visit] = ()) -> Non
     with machine_errors(directory):
         (directory / "objects/pack").mkdir(parents=True)
         (directory / "refs").mkdir()
-        (directory / "config").write_text(_CONFIG)
+        (directory / "config").write_text(bare.CONFIG)
         (directory / "HEAD").write_bytes(_head(visit))
         (directory / "packed-refs").write_bytes(b"".join(_packed_refs(visit, earlier)))
 

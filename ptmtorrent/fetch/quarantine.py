@@ -13,14 +13,13 @@ from ptmtorrent import disk
 from ptmtorrent.errors import CorruptError, IntegrityError
 from ptmtorrent.fetch.git import Git
 from ptmtorrent.fetch.threads import in_thread
+from ptmtorrent.model import bare
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, Visit
-from ptmtorrent.net.gitproc import GitResult
+from ptmtorrent.net.gitproc import HARMLESS, GitResult
 from ptmtorrent.store.base import BlobStore
 
-_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
-_LENIENT = "zeroPaddedFilemode=warn,badTimezone=warn,missingSpaceBeforeDate=warn"
-"""Faults of old tools that real histories are full of, and that harm nobody."""
+_LENIENT = ",".join(f"{fault}=warn" for fault in HARMLESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Quarantine:
         with disk.refusals(self.path):
             self._folder.mkdir(parents=True)
             (self.path / "refs").mkdir()
-            (self.path / "config").write_text(_CONFIG)
+            (self.path / "config").write_text(bare.CONFIG)
             (self.path / "HEAD").write_text("ref: refs/heads/main\n")
 
     @property

@@ -66,7 +66,8 @@ class Work:
     ) -> int:
         """Visit the origins of the packages listed; returns how many items are new.
 
-        A plan that was made already, and since when nothing was listed, is not made again.
+        A plan that was made already is not made again, unless something was listed since, or a
+        plan of another depth was made, whose visits any hub's items may have got.
         """
         names = list(globs)
         place = {"snapshot": snapshot, "hub": hub}
@@ -74,6 +75,7 @@ class Work:
         about = json.dumps([depth, top, names, last_page])
         if self._run("is_planned", about=about, **place).fetchone():
             return 0
+        self._run("forget_other_depths", snapshot=snapshot, depth=depth)
         self._run("set_planned", about=about, **place)
         return self._run(
             "plan_visits",

@@ -15,6 +15,10 @@ WHERE items.snapshot <> excluded.snapshot
 -- name: is_planned
 SELECT 1 FROM plans WHERE snapshot = :snapshot AND hub = :hub AND about = :about
 
+-- An item does not say how deep it is wanted: whoever leases it visits as deep as he was told to.
+-- name: forget_other_depths
+DELETE FROM plans WHERE snapshot = :snapshot AND json_extract(about, '$[0]') <> :depth
+
 -- name: set_planned
 INSERT INTO plans (snapshot, hub, about) VALUES (:snapshot, :hub, :about)
 

@@ -32,13 +32,11 @@ class Advertisement:
 
     Attributes:
         refs: full name (bytes that are not UTF-8 as surrogate escapes) -> oid.
-        peeled: annotated tag -> oid of the object it leads to.
         head: what HEAD points at, or None when it is absent or unborn.
         head_ref: the branch HEAD names, or None when HEAD is detached or the server is silent.
     """
 
     refs: dict[str, str] = field(default_factory=dict)
-    peeled: dict[str, str] = field(default_factory=dict)
     head: str | None = None
     head_ref: str | None = None
     capabilities: frozenset[str] = frozenset()
@@ -108,16 +106,15 @@ def _advertisement(entries: list[tuple[str, str]], words: frozenset[str]) -> Adv
     if entries == [(_NO_REFS, _ZERO)]:
         entries = []
     refs = {name: oid for name, oid in entries if not name.endswith("^{}")}
-    peeled = {name[:-3]: oid for name, oid in entries if name.endswith("^{}")}
-    if len(refs) + len(peeled) != len(entries) or not peeled.keys() <= refs.keys():
+    peeled = {name[:-3] for name, _ in entries if name.endswith("^{}")}
+    if len(refs) + len(peeled) != len(entries) or not peeled <= refs.keys():
         raise CorruptError("a ref is listed twice, or peeled without being listed")
     kept = {name: oid for name, oid in refs.items() if name.startswith(_KEPT)}
     if not all(map(is_ref_name, kept)) or _ZERO in refs.values() or any(_above(kept)):
         raise CorruptError("a ref that git refuses")
     symrefs = [word[len("symref=HEAD:") :] for word in words if word.startswith("symref=HEAD:")]
     head_ref = symrefs[0] if len(symrefs) == 1 and is_ref_name(symrefs[0]) else None
-    tags = {name: oid for name, oid in peeled.items() if name in kept}
-    return Advertisement(kept, tags, refs.get("HEAD"), head_ref, words)
+    return Advertisement(kept, refs.get("HEAD"), head_ref, words)
 
 
 def _above(names: Iterable[str]) -> Iterator[str]:

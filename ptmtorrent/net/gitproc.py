@@ -41,6 +41,9 @@ exec "$@"
 more. Without a network its pipes end with us, and that is enough.
 """
 
+HARMLESS = ("zeroPaddedFilemode", "badTimezone", "missingSpaceBeforeDate")
+"""Faults of old tools that real histories are full of, and that harm nobody (git-fsck)."""
+
 _CONFIG = {
     "http.followRedirects": "false",
     "http.maxRequests": "1",
@@ -48,9 +51,7 @@ _CONFIG = {
     "http.lowSpeedTime": "60",
     "protocol.version": "2",
     "transfer.fsckObjects": "true",
-    "fetch.fsck.zeroPaddedFilemode": "warn",
-    "fetch.fsck.badTimezone": "warn",
-    "fetch.fsck.missingSpaceBeforeDate": "warn",
+    **{f"fetch.fsck.{fault}": "warn" for fault in HARMLESS},
     "transfer.unpackLimit": "1",
     "transfer.bundleURI": "false",
     "fetch.uriProtocols": "",

@@ -140,7 +140,7 @@ def _is_refusal_in_json(body: bytes) -> bool:
         said = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    if any(_SENTENCE.search(word.encode()) for word in _words_of_error(said)):
+    if any(_SENTENCE.search(word.encode("utf-8", "replace")) for word in _words_of_error(said)):
         return True
     return any(_is_limit(error) for error in _errors(said))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ptmtorrent import disk
@@ -73,11 +74,12 @@ class FileWriter:
         """Let the kernel begin to write back, so that the sync at the end finds little left.
 
         A hint and no promise: it loses nothing, and dirty pages are only written (posix_fadvise(2),
-        ``POSIX_FADV_DONTNEED``). Where there is no such call nothing is hinted.
+        ``POSIX_FADV_DONTNEED``). Where there is no such call, or it is refused, nothing is hinted.
         """
         if hasattr(os, "posix_fadvise"):
             start, size = self._on_its_way, self._offset - self._on_its_way
-            os.posix_fadvise(self._open_fd(), start, size, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):
+                os.posix_fadvise(self._open_fd(), start, size, os.POSIX_FADV_DONTNEED)
         self._on_its_way = self._offset
 
     def _begin(self) -> None:

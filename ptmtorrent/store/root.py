@@ -47,13 +47,23 @@ class Root:
 
     @property
     def privacy_key(self) -> bytes:
-        """The key of the pseudonyms. NotFoundError if it is lost: it is never made twice."""
+        """The key of the pseudonyms, never made twice.
+
+        Raises NotFoundError if it is lost, IntegrityError if it is not the one of this root.
+        """
         path = self.layout.privacy_key
         with disk.refusals(path):
             key = path.read_bytes() if path.exists() else b""
         if len(key) != _KEY_BYTES:
             raise NotFoundError(f"{path}: no such key; put it back from a copy of this root")
+        if self._key_sha256() not in (None, sha256_of(key)):
+            raise IntegrityError(f"{path}: another key; put it back from a copy of this root")
         return key
+
+    def _key_sha256(self) -> object:
+        """What the format file names; None while there is no such file, and in old roots."""
+        path = self.layout.format_file
+        return _content_of(path).get("key_sha256") if path.exists() else None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -90,8 +100,7 @@ def open_root(path: Path, *, create: bool) -> Root:
     with disk.refusals(root.path):
         if not root.layout.format_file.exists():
             _make(root, create=create)
-        text = root.layout.format_file.read_bytes()
-    _check_format(text, root.layout.format_file)
+    _check_format(root.layout.format_file)
     return root
 
 
@@ -112,9 +121,15 @@ def _make(root: Root, *, create: bool) -> None:
     disk.write_once(layout.format_file, format_bytes(version("ptmtorrent"), key))
 
 
-def format_bytes(created_by: str, key_sha256: str) -> bytes:
-    """What ``ptmtorrent.json`` holds: it vouches for the key beside it, and ``check`` for it."""
-    content = {"created_by": created_by, "format": FORMAT, "key_sha256": key_sha256}
+def format_bytes(created_by: str, key_sha256: str | None) -> bytes:
+    """What ``ptmtorrent.json`` holds: it vouches for the key beside it, and ``check`` for it.
+
+    Old roots have neither (None).
+    """
+    content = {"created_by": created_by, "format": FORMAT}
+    if key_sha256 is None:
+        return canonical_json(content) + b"\n"
+    content |= {"key_sha256": key_sha256}
     check = sha256_of(canonical_json(content))
     return canonical_json({**content, "check": check}) + b"\n"
 
@@ -124,11 +139,17 @@ def _is_ours(name: str) -> bool:
     return name == "privacy.key" or name.startswith((".privacy.key.", ".ptmtorrent.json."))
 
 
-def _check_format(text: bytes, path: Path) -> None:
+def _content_of(path: Path) -> dict[str, object]:
+    with disk.refusals(path):
+        text = path.read_bytes()
     try:
-        found = json.loads(text)["format"]
-    except (ValueError, KeyError, TypeError) as error:
+        return dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError) as error:
         raise IntegrityError(f"{path}: not readable as the format of a root") from error
+
+
+def _check_format(path: Path) -> None:
+    found = _content_of(path).get("format")
     if not isinstance(found, int) or found < 1:
         raise IntegrityError(f"{path}: format {found!r} is none")
     if found > FORMAT:

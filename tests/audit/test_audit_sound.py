@@ -185,3 +185,11 @@ def test_a_read_only_root_can_be_audited(copies: Copies, repository):
     if done.returncode not in (0, 6, 7) and "verify" not in done.stderr:
         pytest.skip(f"no mounts here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stdout
+
+
+def test_an_old_format_file_that_vouches_for_nothing_is_no_fault(copies: Copies):
+    path = Path("ptmtorrent.json")
+    with copies.of(path) as root:
+        (root / path).write_text('{"created_by":"0.1.0","format":1}\n')
+        (root / path).chmod(0o644)
+        assert faults(root) == []

@@ -470,7 +470,11 @@ def test_a_key_that_others_may_read_or_that_is_lost_is_told_and_never_shown(tmp_
     told = looked_at(tmp_path / "root")["privacy key"]
     assert (told.state, told.advice) == (WARN, f"chmod 600 {key}")
     assert key.read_bytes().hex() not in str(told)
-    for spoil in (lambda: key.write_bytes(b"short"), key.unlink):
+    for spoil in (
+        lambda: key.write_bytes(bytes(32)),
+        lambda: key.write_bytes(b"short"),
+        key.unlink,
+    ):
         spoil()
         lost = looked_at(tmp_path / "root")["privacy key"]
         assert (lost.state, exit_code([lost])) == (BAD, 7)

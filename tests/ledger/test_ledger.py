@@ -290,6 +290,30 @@ def test_an_origin_held_in_part_is_visited_again_when_it_is_wanted_deeper(ledger
     assert lease(ledger, Stage.VISIT, snapshot) == [url]
 
 
+@pytest.mark.parametrize("depths", [(3, 1), (1, 3, 1)])
+@pytest.mark.parametrize("other", [HUB, "modelhub"])
+def test_a_plan_is_made_again_when_its_items_may_have_been_visited_less_deep(ledger, depths, other):
+    """Nothing was visited when the depth changed, and the last depth is what the visit had.
+
+    Where ``other`` is another hub, only that one was planned at the last depth.
+    """
+    snapshot = begin(ledger)
+    url = "https://huggingface.co/org/m1"
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, package(1)))
+    *first, last = depths
+    for depth in first:
+        plan(ledger, snapshot, depth=depth)
+    with ledger.transaction():
+        ledger.work.plan_visits(snapshot, other, depth=last, top=None, globs=())
+    line = visit(snapshot, url)
+    partly = replace(line, visit=replace(line.visit, filter="blob:limit=1"))
+    with ledger.transaction():
+        ledger.roots.visit(partly)
+    assert plan(ledger, snapshot, depth=3) == 1
+    assert lease(ledger, Stage.VISIT, snapshot) == [url]
+
+
 def test_a_visit_whose_facts_failed_is_told_by_the_next_snapshot(ledger):
     first = begin(ledger)
     url = "https://huggingface.co/org/m1"

@@ -5,6 +5,8 @@ import json
 import pytest
 from job import Job
 
+from ptmtorrent.ledger.ledger import Ledger
+
 
 @pytest.fixture
 def lines(capsys):
@@ -61,3 +63,22 @@ def test_counts_of_snapshot_and_status_are_the_same_and_add_up(small: Job, lines
     assert sum(summary["reasons"].values()) == figures["failed"] + figures["skipped"]
     assert status["budget_left"] > 0
     assert status["resets_at"].endswith("Z")
+
+
+def test_at_depth_listing_nothing_is_visited_that_a_deeper_plan_left(another: Job):
+    with another.served():
+        assert another.run("list") == 0
+        ledger = Ledger.open(another.root / "ledger.sqlite")
+        with ledger.transaction():
+            planned = ledger.work.plan_visits(1, "huggingface", depth=3, top=None, globs=())
+        ledger.close()
+        another.run("fetch", "--depth", "listing")
+    assert another.items("visit", "todo") == planned > 0
+
+
+def test_a_root_made_before_roots_named_their_key_works_on_and_is_sound(another: Job, small: Job):
+    (another.root / "ptmtorrent.json").write_text('{"created_by":"0.1.0","format":1}\n')
+    with another.served():
+        assert another.snapshot() == 0
+    assert another.run("verify") == 0
+    assert another.content() == small.content()

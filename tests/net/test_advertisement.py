@@ -50,7 +50,6 @@ def test_gits_own_advertisement_is_read(tmp_path: Path) -> None:
     assert set(seen.refs) == {
         "refs/heads/main", "refs/heads/other", "refs/tags/light", "refs/tags/v1"
     }  # fmt: skip
-    assert seen.peeled == {"refs/tags/v1": head}
     assert seen.refs["refs/tags/v1"] != head
     assert "multi_ack" in seen.capabilities
 
@@ -128,7 +127,7 @@ def test_other_refs_are_left_out_and_odd_bytes_survive() -> None:
         )
     )
     assert seen.refs == {"refs/heads/\udcff": A, "refs/tags/t": C}
-    assert (seen.peeled, seen.head, seen.head_ref) == ({"refs/tags/t": A}, A, "refs/heads/m")
+    assert (seen.head, seen.head_ref) == (A, "refs/heads/m")
 
 
 def test_sha256_repositories_are_unsupported() -> None:

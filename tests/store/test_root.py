@@ -62,6 +62,21 @@ def test_a_lost_key_is_not_silently_made_anew(tmp_path: Path) -> None:
         _ = open_root(tmp_path, create=True).privacy_key
 
 
+def test_a_key_of_another_root_is_not_taken(tmp_path: Path) -> None:
+    root = open_root(tmp_path, create=True)
+    root.layout.privacy_key.write_bytes(bytes(32))
+    with pytest.raises(IntegrityError, match=r"privacy\.key"):
+        _ = open_root(tmp_path, create=True).privacy_key
+
+
+def test_an_old_root_that_does_not_name_its_key_opens_with_any(tmp_path: Path) -> None:
+    key = open_root(tmp_path, create=True).privacy_key
+    (tmp_path / "ptmtorrent.json").write_text('{"created_by":"0.1.0","format":1}\n')
+    assert open_root(tmp_path, create=False).privacy_key == key
+    (tmp_path / "privacy.key").write_bytes(bytes(32))
+    assert open_root(tmp_path, create=False).privacy_key == bytes(32)
+
+
 def test_a_newer_format_says_so(tmp_path: Path) -> None:
     (tmp_path / "ptmtorrent.json").write_text('{"format": 2, "created_by": "9.9"}')
     with pytest.raises(UsageError, match="made by a newer ptmtorrent"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ptmtorrent import disk
-from ptmtorrent.errors import FatalError
+from ptmtorrent.errors import FatalError, WriterActiveError
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.partials import Partials
 from ptmtorrent.store.writers import WriterId, is_gone, start_of
@@ -117,6 +117,30 @@ def test_a_failed_replacement_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_whose_temporary_file_is_taken_away_learns_of_the_other_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def sync_and_lose(fd: int) -> None:
+        sync(fd)
+        disk.remove_temps(tmp_path)
+
+    monkeypatch.setattr("os.fsync", sync_and_lose)
+    for write in (disk.write_atomic, disk.write_once):
+        with pytest.raises(WriterActiveError, match=r"\.file\..*\.tmp vanished: another process"):
+            write(tmp_path / "file", b"bytes")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_nobodys_work(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        disk.write_atomic(tmp_path / "no/file", b"bytes")
+    temp, file = disk.open_temp(tmp_path)
+    with file, pytest.raises(FileNotFoundError), disk.own(temp):
+        disk.publish(temp, tmp_path / "no/file")
+
+
 def test_only_stale_temporary_files_are_removed(tmp_path: Path) -> None:
     for name in (".a.tmp", ".b.tmp", "c.tmp"):
         (tmp_path / name).write_bytes(b"")
@@ -149,3 +173,20 @@ def test_bytes_that_come_another_way_leave_no_partial_behind(tmp_path: Path) -> 
         assert store.put(data) == name
         store.flush()
         assert list((tmp_path / "store/v1/partial").iterdir()) == []
+
+
+def test_advice_that_is_refused_does_not_stop_a_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "no advice here")
+
+    monkeypatch.setattr("os.posix_fadvise", refuse, raising=False)
+    monkeypatch.setattr("ptmtorrent.store.incoming._WINDOW", 1)
+    data = b"x" * 100_000
+    name = hashlib.sha256(data).hexdigest()
+    with LocalStore.at(tmp_path, write=True) as store:
+        with closing(store.writer(name, len(data))) as writer:
+            writer.write(data)
+            writer.commit()
+        assert store.read(name) == data
