@@ -107,10 +107,13 @@ class Run:
         """List, fetch, or both; at depth ``listing`` nothing is fetched, whatever was planned."""
         async with online(self.here, self.settings, self.clock, self.watch, self.agent) as net:
             try:
+                if retry_failed:
+                    number = self.snapshot.seq
+                    await net.recorder.change(lambda led: led.work.retry_failed(number))
                 if listing:
                     await self._list(net)
                 if fetching and self.settings.depth > Depth.LISTING:
-                    await self._fetch(net, retry_failed=retry_failed)
+                    await self._fetch(net)
             finally:
                 counts = net.transport.counts
                 self.network = (counts.requests, counts.refused, counts.bytes)
@@ -206,11 +209,8 @@ class Run:
         handlers = await self._handlers(net, self.settings.depth, hubs)
         await self._schedule(net, handlers, [Lane(Stage.ASK, handlers.ask, ASK_WIDTH)])
 
-    async def _fetch(self, net: Online, *, retry_failed: bool) -> None:
+    async def _fetch(self, net: Online) -> None:
         await net.recorder.ask(lambda _: self.plan())
-        if retry_failed:
-            number = self.snapshot.seq
-            await net.recorder.change(lambda led: led.work.retry_failed(number))
         ahead = await net.recorder.ask(lambda led: led.reads.work_ahead(self.snapshot.seq))
         self.watch(PassStarted("fetch", sum(items for _, _, items, _ in ahead)))
         handlers = await self._handlers(net, self.settings.depth)
