@@ -175,8 +175,8 @@ class Transport:
     ) -> AsyncIterator[Stream]:
         """Send something that may be sent again, and read what comes back: git's own requests.
 
-        The opening is retried; a body that breaks off raises. A redirect is an error: whoever asks
-        has followed those already.
+        The opening is retried; a body that breaks off raises. Nothing is sent to where a redirect
+        leads, which is CorruptError: whoever asks has followed those already.
 
         Args:
             url: canonical.
@@ -185,12 +185,10 @@ class Transport:
             wanted: the media type of a successful answer.
         """
         headers = {"content-type": sent, "accept": wanted, "accept-encoding": "identity"}
-        request = Request("POST", self._canonical(url), headers, body)
+        request = Request("POST", self._canonical(url), headers, body, may_move=False)
         async with AsyncExitStack() as stack:
             attempt = partial(self._opened, stack, request, Trail(request.url), 0, None)
             stream = await self._retrying(request.url, attempt)
-            if len(stream.hops) > 1:
-                raise CorruptError(f"redirected in the middle: {safe_url(url)}", url=safe_url(url))
             check_page(stream.url, stream.status, stream.headers, wanted, b"")
             if stream.status < 400 and stream.headers.get("content-type") != wanted:
                 raise CorruptError(f"not {wanted}: {safe_url(url)}", url=safe_url(url))
