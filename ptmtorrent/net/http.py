@@ -155,8 +155,9 @@ class Transport:
             headers: extra request headers.
         """
         request = self._for_bytes(url, headers, {})
+        download = Download(self._opened, request, sink, size)
         while True:
-            download, before = Download(self._opened, request, sink, size), sink.offset
+            before = sink.offset
             try:
                 return await self._retrying(request.url, download.attempt)
             except NetworkError:
@@ -256,7 +257,8 @@ class Transport:
     def _successful(self, arrival: Arrival, start: int, size: int | None) -> Stream:
         begin = served_from(arrival.url, arrival.status, arrival.headers, start, size)
         if size is None:
-            return _stream(arrival, begin, arrival.body.chunks(self._manners.limits.stream_bytes))
+            most = self._manners.limits.stream_bytes
+            return _stream(arrival, begin, arrival.body.chunks(most, begin))
         return _stream(arrival, begin, _exactly(arrival, size - begin))
 
     def _retries_at(self, url: str) -> RetryBudget:
