@@ -53,7 +53,7 @@ DOORS = {
     Stage.OBJECT: ("resolvers", "lfs"),
     Stage.ASSET: ("pages", "resolvers"),
 }
-"""Stage -> the buckets its requests count in (``net.gate.bucket_of``)."""
+"""Stage -> the buckets its requests count in, one or the other (``net.gate.bucket_of``)."""
 
 
 @dataclass(slots=True)
@@ -287,13 +287,16 @@ class Run:
 
 
 def closed_places(gates: Gates, stage: Stage) -> dict[str, float]:
-    """Hosts and hubs where items of a stage need not be tried now, and for how many seconds."""
-    closed: dict[str, float] = {}
-    for (host, bucket), wait_s in gates.closed().items():
+    """Hosts and hubs where items of a stage need not be tried now, and for how many seconds.
+
+    A host is closed when every door is that the stage has there, as far as any was used.
+    """
+    waits: dict[str, float] = {}
+    for (host, bucket), wait_s in gates.doors().items():
         if bucket in DOORS[stage]:
-            closed[host] = max(wait_s, closed.get(host, 0.0))
-    hubs = {kind.id: closed.get(str(urlsplit(kind.base).hostname), 0.0) for kind in HUBS}
-    return closed | {hub: wait_s for hub, wait_s in hubs.items() if wait_s}
+            waits[host] = min(wait_s, waits.get(host, wait_s))
+    waits |= {kind.id: waits.get(str(urlsplit(kind.base).hostname), 0.0) for kind in HUBS}
+    return {place: wait_s for place, wait_s in waits.items() if wait_s}
 
 
 def plan_assets(ledger: Ledger, number: int, hub: str, assets: Iterable[Asset]) -> int:

@@ -13,9 +13,7 @@ from ptmtorrent.errors import CorruptError
 from ptmtorrent.fetch.threads import in_thread
 from ptmtorrent.net.download import Sink
 from ptmtorrent.store.base import BlobStore, BlobWriter
-
-FEW = 64 * 1024
-"""Objects smaller than this are held in memory while they arrive."""
+from ptmtorrent.store.records import SMALL
 
 
 class ObjectSink(Sink, Protocol):
@@ -34,7 +32,7 @@ class ObjectSink(Sink, Protocol):
 
 async def sink_for(store: BlobStore, sha256: str, size: int) -> ObjectSink:
     """The sink for an object; a large one goes on where an earlier process stopped."""
-    if size < FEW:
+    if size < SMALL:
         return SmallSink(store, sha256, size)
     return BlobSink(await in_thread(store.writer, sha256, size))
 

@@ -15,7 +15,7 @@ class Limits:
             takes at most its size divided by this.
         total_s: for a whole body that is kept in memory.
         hops: redirects followed.
-        stream_bytes: cap for a streamed body of unknown size.
+        stream_bytes: cap for a thing of unknown size that is streamed, however often continued.
     """
 
     connect_s: float = 10.0

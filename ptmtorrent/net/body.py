@@ -35,9 +35,9 @@ class BodyReader:
         self._waited = 0.0
         self._arrived = 0
 
-    async def chunks(self, most: int) -> AsyncGenerator[bytes, None]:
-        """The body; CorruptError as soon as it exceeds ``most`` bytes."""
-        total = 0
+    async def chunks(self, most: int, start: int = 0) -> AsyncGenerator[bytes, None]:
+        """The body; CorruptError as soon as it and ``start`` before it exceed ``most`` bytes."""
+        total = start
         while chunk := await self._read():
             total += len(chunk)
             if total > most:

@@ -128,20 +128,20 @@ class Courier:
 
         Args:
             request: what is asked for.
-            trail: how far an earlier attempt came. A link that has expired leads back to the
-                beginning, once.
+            trail: how far an earlier attempt came. Where that has expired, the way begins again,
+                once; a link got just now has not.
         """
         trail = trail or Trail(request.url)
-        may_ask_anew = True
+        is_old = bool(trail.hops)
         while len(trail.hops) <= self._manners.limits.hops:
             async with self._hop(request, trail.url) as arrival:
                 hop = (arrival.status, _shown(trail.url, request.url))
                 location = arrival.headers.get("location", "")
                 if arrival.status in _REDIRECTS and location:
-                    trail.follow(hop, self._next(trail.url, location))
-                elif arrival.status in EXPIRED and trail.hops and may_ask_anew:
+                    trail.follow(hop, self._next(request, trail.url, location))
+                elif arrival.status in EXPIRED and is_old:
                     trail.forget(request.url)
-                    may_ask_anew = False
+                    is_old = False
                 else:
                     yield replace(arrival, url=hop[1], hops=(*trail.hops, hop))
                     return
@@ -217,8 +217,8 @@ class Courier:
             raise NetworkError(message, url=where, status=arrival.status)
         return arrival
 
-    def _next(self, url: str, location: str) -> str:
-        """The canonical URL a redirect leads to, or ForbiddenAddressError."""
+    def _next(self, request: Request, url: str, location: str) -> str:
+        """The canonical URL a redirect leads to; an error if nobody may or the request must not."""
         if self._access.tokens.are_in(location):
             raise ForbiddenAddressError(f"a redirect that repeats an access token: {safe_url(url)}")
         here = parse_target(self._access.endpoints.to_actual(url))
@@ -228,6 +228,9 @@ class Courier:
         _, target = self._access.actual(canonical)
         if here.scheme == "https" and target.scheme != "https":
             raise ForbiddenAddressError(f"a redirect from https to http: {safe_url(there)}")
+        if not request.may_move:
+            text = f"redirected to {safe_url(canonical)}: {safe_url(url)}"
+            raise CorruptError(text, url=safe_url(url))
         return canonical.split("#", 1)[0]
 
 

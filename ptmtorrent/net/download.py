@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Protocol
 
-from ptmtorrent.errors import NetworkError
+from ptmtorrent.errors import CorruptError, NetworkError
 from ptmtorrent.net.answer import Stream
 from ptmtorrent.net.checks import check_end, check_page
 from ptmtorrent.net.courier import Trail
@@ -73,7 +73,13 @@ class Download:
             since = {"if-range": self._etag} if self._etag else {}
             headers = {**request.headers, **since, "range": f"bytes={start}-"}
             request = replace(request, headers=headers)
-        return await self._opened(stack, request, self._trail, start, self._size)
+        try:
+            return await self._opened(stack, request, self._trail, start, self._size)
+        except CorruptError as error:
+            if error.status != 416 or not start or self._size is not None:
+                raise
+            await self._restart()
+            raise NetworkError("it ends before what is here", url=error.url, status=416) from None
 
     async def _take(self, stream: Stream) -> None:
         etag = stream.headers.get("etag", "")

@@ -230,17 +230,21 @@ class Gates:
         states = {str(k): gate.budget.to_state(moment, ahead_s) for k, gate in self._gates.items()}
         return states | {str(key): {"bucket": to.bucket} for key, to in self._renamed.items()}
 
-    def closed(self) -> dict[tuple[str, str], float]:
-        """(host, bucket) that the host's own word has closed, and for how many seconds.
+    def doors(self) -> dict[tuple[str, str], float]:
+        """All (host, bucket) so far, and for how many seconds the host's own word closes them.
 
-        Under every name a bucket goes by. One that merely paces is open; one whose host does not
-        answer is, too, for only asking tells when it is back; and so is one that has refused so
-        often without letting anything through that waiting for it would have no end.
+        Under every name a bucket goes by; 0 is open. One that merely paces is open; one whose host
+        does not answer is, too, for only asking tells when it is back; and so is one that has
+        refused so often without letting anything through that waiting for it would have no end.
         """
         now = self.clock.now()
         waits = {key: gate.held_for(now) for key, gate in self._gates.items()}
         waits |= {ours: waits[named] for ours, named in self._renamed.items() if named in waits}
-        return {(key.host, key.bucket): wait for key, wait in waits.items() if wait > PACE_S}
+        doors: dict[tuple[str, str], float] = {}
+        for key, wait in waits.items():
+            door = key.host, key.bucket
+            doors[door] = max(wait if wait > PACE_S else 0.0, doors.get(door, 0.0))
+        return doors
 
     def restore(self, states: Mapping[str, Mapping[str, object]]) -> None:
         """Take up budgets that an earlier run left; what cannot be read is left out."""

@@ -155,8 +155,9 @@ class Transport:
             headers: extra request headers.
         """
         request = self._for_bytes(url, headers, {})
+        download = Download(self._opened, request, sink, size)
         while True:
-            download, before = Download(self._opened, request, sink, size), sink.offset
+            before = sink.offset
             try:
                 return await self._retrying(request.url, download.attempt)
             except NetworkError:
@@ -175,8 +176,8 @@ class Transport:
     ) -> AsyncIterator[Stream]:
         """Send something that may be sent again, and read what comes back: git's own requests.
 
-        The opening is retried; a body that breaks off raises. A redirect is an error: whoever asks
-        has followed those already.
+        The opening is retried; a body that breaks off raises. Nothing is sent to where a redirect
+        leads, which is CorruptError: whoever asks has followed those already.
 
         Args:
             url: canonical.
@@ -185,12 +186,10 @@ class Transport:
             wanted: the media type of a successful answer.
         """
         headers = {"content-type": sent, "accept": wanted, "accept-encoding": "identity"}
-        request = Request("POST", self._canonical(url), headers, body)
+        request = Request("POST", self._canonical(url), headers, body, may_move=False)
         async with AsyncExitStack() as stack:
             attempt = partial(self._opened, stack, request, Trail(request.url), 0, None)
             stream = await self._retrying(request.url, attempt)
-            if len(stream.hops) > 1:
-                raise CorruptError(f"redirected in the middle: {safe_url(url)}", url=safe_url(url))
             check_page(stream.url, stream.status, stream.headers, wanted, b"")
             if stream.status < 400 and stream.headers.get("content-type") != wanted:
                 raise CorruptError(f"not {wanted}: {safe_url(url)}", url=safe_url(url))
@@ -258,7 +257,8 @@ class Transport:
     def _successful(self, arrival: Arrival, start: int, size: int | None) -> Stream:
         begin = served_from(arrival.url, arrival.status, arrival.headers, start, size)
         if size is None:
-            return _stream(arrival, begin, arrival.body.chunks(self._manners.limits.stream_bytes))
+            most = self._manners.limits.stream_bytes
+            return _stream(arrival, begin, arrival.body.chunks(most, begin))
         return _stream(arrival, begin, _exactly(arrival, size - begin))
 
     def _retries_at(self, url: str) -> RetryBudget:

@@ -19,12 +19,19 @@ _FOR_ANYONE = frozenset({"range", "if-range", "accept", "if-none-match"})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request before its first hop; ``url`` is canonical, header names are lower-case."""
+    """A request before its first hop.
+
+    Attributes:
+        url: canonical.
+        headers: names are lower-case.
+        may_move: whether a redirect is followed; else it is an error.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = None
+    may_move: bool = True
 
 
 def checked_headers(headers: Mapping[str, str] | None, url: str) -> dict[str, str]:

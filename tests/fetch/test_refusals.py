@@ -5,10 +5,13 @@ from collections.abc import Callable
 
 import pytest
 from aiohttp import web
-from origins import NAME, Origin, Setting, bench, noise, serve
+from origins import NAME, URL, Origin, Setting, bench, noise, serve
 
 from ptmtorrent.errors import CorruptError, FailError, FailReason, NetworkError, RefusedError
+from ptmtorrent.fetch.mirror import ADVERTISEMENT
+from ptmtorrent.hubs.huggingface import BASE
 from ptmtorrent.model.visit import Visit
+from ptmtorrent.model.work import Depth, Moved, OriginTask
 from ptmtorrent.sandbox import repository
 
 INFO, PACK = "#1", "#2"
@@ -90,6 +93,29 @@ async def test_refs_under_a_wrong_media_type_are_not_believed(published, world, 
         with pytest.raises(CorruptError):
             await here.visit()
         assert len(server.seen) == 1
+
+
+async def test_a_question_for_a_pack_is_not_sent_to_where_a_redirect_leads(published, world, root):
+    """Of a redirect from its refs a visit says where to: the pack is asked for under that name."""
+    tip = published.writer.refs[repository.MAIN]
+    line = f"{tip} {repository.MAIN}\0side-band-64k\n".encode()
+    body = b"001e# service=git-upload-pack\n0000%04x%b0000" % (len(line) + 4, line)
+
+    def answer(request: web.BaseRequest) -> web.Response:
+        if request.path == f"/{NAME}/info/refs":
+            return web.Response(body=body, content_type=ADVERTISEMENT)
+        where = request.path_qs.replace(NAME, "sunny/bird").replace("old/name", NAME)
+        return web.Response(status=308, headers={"Location": where})
+
+    async with serve(answer) as server, bench(world, root, Setting(endpoint=server.base)) as here:
+        moved = await here.mirror.visit(OriginTask(f"{BASE}/old/name", Depth.HISTORY))
+        assert moved == Moved(URL)
+        with pytest.raises(CorruptError, match=f"redirected to {BASE}/sunny/bird/git-upload-pack"):
+            await here.visit()
+        assert here.leftovers() == []
+    refs = f"/{NAME}/info/refs"
+    asked = ["/old/name/info/refs", refs, refs, f"/{NAME}/git-upload-pack"]
+    assert [path for path, _ in server.seen] == asked
 
 
 async def test_what_is_held_stays_whole_when_a_later_visit_fails(published, world, root):

@@ -130,3 +130,15 @@ def endless(before: bytes, again: bytes) -> Callable[[], AsyncIterator[bytes]]:
             yield many
 
     return chunks
+
+
+def dripping(before: bytes, again: bytes) -> Callable[[], AsyncIterator[bytes]]:
+    """Something, and then the same for ever, a little at a time."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield before
+        while True:
+            yield again
+            await asyncio.sleep(0.05)
+
+    return chunks

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
-from liar import CAPABILITIES, SERVICE, Liar, bands, endless, refs_v0, refs_v2
+from liar import CAPABILITIES, SERVICE, Liar, bands, dripping, endless, refs_v0, refs_v2
 from origins import USUAL
 from raw import KINDS, Raw, copy, delta, head, packed, pkt, pkts, sealed, zeros, zeros_oid
 from scene import MAIN, Case, Scene
@@ -320,6 +320,11 @@ SERVERS = (
     Case(
         "progress without end",
         partial(says, sent=endless(pkt("packfile\n"), PROGRESS)),
+        CORRUPT,
+    ),
+    Case(
+        "progress without end, now and then",
+        partial(says, sent=dripping(pkt("packfile\n"), PROGRESS)),
         NETWORK,
         deadline_s=TINY,
     ),

@@ -108,6 +108,49 @@ async def test_a_redirect_keeps_the_range_and_the_post() -> None:
     assert response.body == b'POST {"operation":"download"}'
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 410])
+async def test_a_fresh_link_that_is_refused_is_asked_for_once(status: int) -> None:
+    async with (
+        serve(always(status=status)) as cdn,
+        serve(redirect(f"{cdn.base}/blob")) as hub,
+        net({HUB: hub.base}, attempts=3) as n,
+    ):
+        assert (await n.transport.get(f"{HUB}/x")).status == status
+    assert (len(hub.seen), len(cdn.seen)) == (1, 1)
+
+
+async def test_a_link_of_an_earlier_attempt_that_has_expired_is_got_anew_once() -> None:
+    answers = iter([503, 403, 403])
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=next(answers))
+
+    async with (
+        serve(handler) as cdn,
+        serve(redirect(f"{cdn.base}/blob")) as hub,
+        net({HUB: hub.base}, attempts=3) as n,
+    ):
+        assert (await n.transport.get(f"{HUB}/x")).status == 403
+    assert (len(hub.seen), len(cdn.seen)) == (2, 3)
+
+
+SENT, WANTED = "application/x-asked", "application/x-answered"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_what_is_exchanged_is_sent_nowhere_else(status: int) -> None:
+    async with (
+        serve(always(body=b"x", content_type=WANTED)) as other,
+        serve(redirect(f"{other.base}/new?{SIGNATURE}", status)) as hub,
+        net({HUB: hub.base, OTHER: other.base}, attempts=3) as n,
+    ):
+        with pytest.raises(CorruptError) as caught:
+            async with n.transport.exchange(f"{HUB}/old", b"secret", sent=SENT, wanted=WANTED):
+                pass
+    assert (len(hub.seen), other.seen) == (1, [])
+    assert str(caught.value) == f"redirected to {OTHER}/new: {HUB}/old"
+
+
 async def test_a_redirect_loop_ends() -> None:
     async with serve(redirect("/again")) as server, net({HUB: server.base}) as n:
         with pytest.raises(CorruptError, match="too many redirects"):

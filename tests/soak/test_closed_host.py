@@ -129,3 +129,27 @@ def test_a_slow_host_has_its_share_of_a_lane_and_no_more(stand):
     stand.handler = handler
     run(stand)
     assert max(stand.done["open.example"]) < 1000
+
+
+@pytest.mark.parametrize(
+    ("stage", "closed", "opened", "is_closed"),
+    [
+        (Stage.OBJECT, ["resolvers"], [], True),
+        (Stage.OBJECT, ["lfs"], [], True),
+        (Stage.OBJECT, ["lfs"], ["resolvers"], False),
+        (Stage.OBJECT, ["lfs", "resolvers"], ["pages"], True),
+        (Stage.ASSET, ["pages"], ["resolvers"], False),
+        (Stage.ASSET, ["resolvers"], ["pages"], False),
+        (Stage.ASSET, ["pages", "resolvers"], ["git"], True),
+        (Stage.VISIT, ["pages", "api"], ["git"], False),
+    ],
+)
+async def test_a_place_is_closed_when_all_doors_of_the_stage_are(stage, closed, opened, is_closed):
+    gates, host = Gates(), "huggingface.co"
+    for bucket in closed + opened:
+        async with gates.slot(GateKey(host, "anonymous", bucket)) as leave:
+            leave.refused(CLOSED_S) if bucket in closed else leave.succeeded()
+    found = closed_places(gates, stage)
+    assert {place: round(wait_s) for place, wait_s in found.items()} == (
+        dict.fromkeys((host, "huggingface"), 1800) if is_closed else {}
+    )
