@@ -181,7 +181,7 @@ def _temp_of(path: Path, data: bytes, mode: int) -> Iterator[Path]:
             os.fchmod(fd, mode)
             write_all(fd, data, 0)
             os.fsync(fd)
-            with own(temp):
+            with _own(temp):
                 yield temp
         finally:
             os.close(fd)
@@ -190,7 +190,7 @@ def _temp_of(path: Path, data: bytes, mode: int) -> Iterator[Path]:
 
 
 @contextmanager
-def own(temp: Path) -> Iterator[None]:
+def _own(temp: Path) -> Iterator[None]:
     """Name a temporary file of ours. WriterActiveError if another process took it away.
 
     Where locks do nothing, such a file looks left behind to whoever opens the root as well.
@@ -198,14 +198,12 @@ def own(temp: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if temp.exists():
-            raise
         text = f"{temp} vanished: another process writes here; run one at a time"
         raise WriterActiveError(text) from error
 
 
 def open_temp(folder: Path) -> tuple[Path, BinaryIO]:
-    """A new file in ``folder`` under a name of its own, open for writing; see ``own``."""
+    """A new file in ``folder`` under a name of its own, open for writing."""
     path = folder / f".part-{secrets.token_hex(8)}{_TEMP_SUFFIX}"
     with refusals(folder):
         return path, os.fdopen(create(path), "wb")

@@ -3,13 +3,15 @@
 A process killed before the journal line builds again, and gets the same bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ptmtorrent.app.run import Run
 from ptmtorrent.app.session import Held
 from ptmtorrent.console.summary import Summary
+from ptmtorrent.errors import WriterActiveError
 from ptmtorrent.hubs import GIT_HOSTS
 from ptmtorrent.model.events import PassStarted
 from ptmtorrent.pipeline.build import FACTS, HISTORY, STATE, Build
@@ -34,7 +36,8 @@ def finish(run: Run) -> Path:
         privacy_key=here.root.privacy_key,
         watch=run.watch,
     )
-    shards = build.run()
+    with _alone(here.dataset):
+        shards = build.run()
     hubs = tuple(listing.hub for listing in here.ledger.reads.listings(snapshot.seq))
     about = About(
         snapshot=snapshot.id,
@@ -48,6 +51,18 @@ def finish(run: Run) -> Path:
     digests[manifests.FILE_NAME] = manifests.write(here.dataset, manifest)
     _close(run, manifest, digests, build.untold)
     return manifests.path_of(here.dataset, snapshot.id)
+
+
+@contextmanager
+def _alone(dataset: Path) -> Iterator[None]:
+    """Where locks do nothing, a second build clears away what looks left behind: ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        text = f"{error.filename} vanished while {dataset} was being built"
+        raise WriterActiveError(
+            f"{text}: another process writes here; run one at a time"
+        ) from error
 
 
 def tables_of(

@@ -31,7 +31,6 @@ from ptmtorrent.fetch.partial import (
     Wish,
     changed,
     fetch_partly,
-    has_moved,
     sent_too_little,
     sent_too_much,
 )
@@ -192,8 +191,6 @@ class Mirror:
         while True:
             try:
                 trouble = await self.packs.bring(wish, quarantine)
-                if trouble is not None and has_moved(trouble):
-                    raise changed(wish.origin)
                 if trouble is None or sent_too_much(trouble) or sent_too_little(trouble):
                     return trouble
                 errors.append(explain_git(trouble, wish.origin))

@@ -39,7 +39,6 @@ _TOO_LITTLE = re.compile(
     re.MULTILINE,
 )
 """Words of the server; the same words of our own git are about what arrived."""
-_NOT_OURS = re.compile(r"^remote:.*not our ref", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,6 @@ def sent_too_much(result: GitResult) -> bool:
     """Whether git stopped because the pack was larger than it may be."""
     error = explain_git(result, "")
     return isinstance(error, SkipError) and error.reason is SkipReason.OVER_LIMIT
-
-
-def has_moved(result: GitResult) -> bool:
-    """Whether the server no longer has what it announced: somebody pushed meanwhile."""
-    return _NOT_OURS.search(result.stderr) is not None
 
 
 def sent_too_little(result: GitResult) -> bool:

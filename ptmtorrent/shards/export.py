@@ -29,11 +29,11 @@ def write_parquet(reader: pa.RecordBatchReader, target: Path) -> None:
     """
     temp, file = disk.open_temp(target.parent)
     try:
-        with disk.refusals(target), disk.own(temp):
+        with disk.refusals(target):
             with file:
                 _write(reader, file)
             disk.sync_file(temp)
-            disk.publish(temp, target)
+        disk.publish(temp, target)
     finally:
         temp.unlink(missing_ok=True)
 

@@ -47,13 +47,13 @@ class Part:
 
     def publish(self, dataset: Path) -> Shard:
         """Finish the file, check it, and give it its name. IntegrityError if it reads wrong."""
-        with disk.refusals(self.target), disk.own(self.temp):
+        with disk.refusals(self.target):
             with self.file:
                 self.parquet.close()
             disk.sync_file(self.temp, mode=SHARD_MODE)
-            path = self.target.relative_to(dataset).as_posix()
-            shard = Shard(path, self.temp.stat().st_size, self._read_back(), self.rows)
-            disk.publish(self.temp, self.target)
+        path = self.target.relative_to(dataset).as_posix()
+        shard = Shard(path, self.temp.stat().st_size, self._read_back(), self.rows)
+        disk.publish(self.temp, self.target)
         return shard
 
     def abandon(self) -> None:

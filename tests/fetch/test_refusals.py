@@ -180,7 +180,6 @@ async def test_a_force_push_between_question_and_fetch_is_no_visit_but_may_be_tr
         with pytest.raises(FailError) as caught:
             await here.visit()
         assert (caught.value.reason, caught.value.transient) == (FailReason.CORRUPT, True)
-        assert [request["method"] for request in here.asked()] == ["GET", "POST"]
         assert here.leftovers() == []
         assert list(here.store.names()) == []
         assert (await here.visit()).visit.is_complete

@@ -165,7 +165,7 @@ def _child(job: Callable[[], Any], reading: int, writing: int) -> None:
 def _followed(pid: int, pipe: int, deadline: float) -> tuple[bytes, float, float]:
     data, peak, first = b"", 0.0, 0.0
     while time.monotonic() < deadline:
-        now = sum(_peak_mib(one) for one in (pid, *_tree(pid)))
+        now = sum(_peak_mib(one) for one in (pid, *_programs(pid)))
         peak, first = max(peak, now), first or now
         if select.select([pipe], [], [], 0.02)[0]:
             chunk = os.read(pipe, MIB)
@@ -183,6 +183,17 @@ def _tree(pid: int) -> list[int]:
             for child in map(int, task.read_text().split()):
                 found += [child, *_tree(child)]
     return found
+
+
+def _programs(pid: int) -> list[int]:
+    """Processes below one that run a program; until it does, a fork's memory is its parent's."""
+    return [one for one in _tree(pid) if _words(one) != _words(pid)]
+
+
+def _words(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def _peak_mib(pid: int) -> float:

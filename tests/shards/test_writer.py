@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptmtorrent import disk
-from ptmtorrent.errors import FatalError, IntegrityError, WriterActiveError
+from ptmtorrent.errors import FatalError, IntegrityError
 from ptmtorrent.shards import part
 from ptmtorrent.shards.columns import record_batch
 from ptmtorrent.shards.schema import load_schema
@@ -318,21 +318,6 @@ def test_a_shard_is_named_only_after_it_is_synced(tmp_path, monkeypatch):
     )
     write(tmp_path, "refs", [ref(1)])
     assert steps == ["sync", "name"]
-
-
-@pytest.mark.parametrize("before", ["sync_file", "publish"])
-def test_a_shard_that_another_process_takes_away_is_told_as_its_doing(
-    tmp_path, monkeypatch, before
-):
-    step = getattr(disk, before)
-
-    def lose(temp, *more, **words):
-        temp.unlink()
-        return step(temp, *more, **words)
-
-    monkeypatch.setattr(disk, before, lose)
-    with pytest.raises(WriterActiveError, match="another process writes here"):
-        write(tmp_path, "refs", [ref(1)])
 
 
 def test_a_file_that_does_not_read_back_is_not_named(tmp_path, monkeypatch):

@@ -136,9 +136,6 @@ def test_whose_temporary_file_is_taken_away_learns_of_the_other_writer(
 def test_a_folder_that_is_not_there_is_nobodys_work(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         disk.write_atomic(tmp_path / "no/file", b"bytes")
-    temp, file = disk.open_temp(tmp_path)
-    with file, pytest.raises(FileNotFoundError), disk.own(temp):
-        disk.publish(temp, tmp_path / "no/file")
 
 
 def test_only_stale_temporary_files_are_removed(tmp_path: Path) -> None:
