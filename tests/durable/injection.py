@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "main_job"))
@@ -32,6 +32,7 @@ WITHOUT_STRACE = "NO STRACE HERE: only calls made from Python are counted, none 
 
 _LINE = re.compile(r"(\d+) +([\d.]+) (\w+)\((.*)\) += (-?\d+)(.*)")
 _BEGUN = re.compile(r"(\d+) +([\d.]+) (\w+)\((.*) <unfinished \.\.\.>")
+_ENDED = re.compile(r"(\d+) +[\d.]+ <\.\.\. \w+ resumed>(.*)\) += (-?\d+)(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +100,23 @@ def _arguments(log: Path, *expressions: str) -> list[str]:
 
 
 def calls_of(log: Path) -> Iterator[Call]:
-    """The calls of a log, in the order in which they began."""
+    """The calls of a log, in the order in which they began; 0 is the result of one cut short."""
+    calls, begun = list[Call](), dict[str, int]()
     for line in log.read_text(errors="replace").splitlines():
         if found := _LINE.fullmatch(line):
             thread, at, name, arguments, result, rest = found.groups()
-            yield Call(thread, float(at), name, arguments, int(result), rest)
+            calls.append(Call(thread, float(at), name, arguments, int(result), rest))
         elif found := _BEGUN.fullmatch(line):
             thread, at, name, arguments = found.groups()
-            yield Call(thread, float(at), name, arguments, 0, "")
+            begun[thread] = len(calls)
+            calls.append(Call(thread, float(at), name, arguments, 0, ""))
+        elif (found := _ENDED.fullmatch(line)) and found[1] in begun:
+            place = begun.pop(found[1])
+            arguments = calls[place].arguments + found[2]
+            calls[place] = replace(
+                calls[place], arguments=arguments, result=int(found[3]), rest=found[4]
+            )
+    return iter(calls)
 
 
 def steps_of(calls: Iterable[Call], root: Path) -> list[Step]:
