@@ -107,17 +107,17 @@ def summary_of(
     row = next(row for row in reads.snapshots() if row.id == snapshot)
     manifest = manifests.load(here.dataset, snapshot) if row.finished_at else None
     path = manifests.path_of(here.dataset, snapshot)
-    listings, packages = reads.listings(row.seq), reads.package_counts()
+    listings, figures = reads.listings(row.seq), here.ledger.figures(row.seq)
     return Summary(
         snapshot=snapshot,
         manifest=str(path) if manifest else None,
-        packages=dict.fromkeys((listing.hub for listing in listings), 0) | packages,
-        origins=reads.origin_counts(),
-        items=reads.item_counts(row.seq),
+        packages=dict.fromkeys((listing.hub for listing in listings), 0) | dict(figures.packages),
+        origins=figures.origins,
+        items=figures.items,
         listings=listings,
         rows={name: table.rows for name, table in manifest.tables.items()} if manifest else {},
-        blobs=reads.saved_bytes(),
-        pack_bytes=reads.pack_bytes(),
+        blobs=figures.blobs,
+        pack_bytes=figures.pack_bytes,
         network=run.network if run else (0, 0, 0),
         limit_reached=run.limit_reached if run else False,
         seconds=run.seconds if run else 0.0,

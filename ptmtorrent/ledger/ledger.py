@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from ptmtorrent.errors import FatalError, IntegrityError, NotFoundError, WriterActiveError
+from ptmtorrent.ledger.figures import Figures
 from ptmtorrent.ledger.reads import Reads
 from ptmtorrent.ledger.roots import Roots
 from ptmtorrent.ledger.statements import text_of
@@ -21,7 +22,10 @@ from ptmtorrent.ledger.work import Work
 APPLICATION_ID = 0x50544D54
 """``PTMT``: what ``file`` and SQLite show of who made the database."""
 
-VERSION = 3
+VERSION = 4
+
+WITHOUT_FIGURES = 3
+"""The version that lacks only the table of figures, which a writer adds."""
 
 PATIENCE_S = 10.0
 
@@ -100,10 +104,33 @@ class Ledger:
         """Everything inside is committed together, durably, or not at all.
 
         Not to ``keep`` it takes everything back at the end: for asking what would come of it.
+        Figures that were counted before hold no longer once a row has changed.
 
         Raises:
             WriterActiveError: another process has written here since this one opened the ledger.
         """
+        with self._alone(keep=keep):
+            before = self._connection.total_changes
+            yield
+            if self._connection.total_changes != before:
+                self.work.forget_figures()
+
+    def figures(self, snapshot: int) -> Figures:
+        """The figures of a snapshot: counted now, unless nothing was written since they were.
+
+        Raises:
+            WriterActiveError: another process has written here since this one opened the ledger.
+        """
+        with self._alone():
+            found = self.reads.kept_figures(snapshot)
+            if found is None:
+                found = self.reads.figures(snapshot)
+                self.work.keep_figures(snapshot, found)
+        return found
+
+    @contextmanager
+    def _alone(self, *, keep: bool = True) -> Iterator[None]:
+        """A transaction in which nobody else writes; WriterActiveError when somebody has."""
         with _translated(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -151,13 +178,16 @@ def _damaged(path: Path, error: Exception) -> IntegrityError:
 
 
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
+    text = text_of("figures.sql")
     if _has_tables(connection):
-        _check(connection, path)
-        return
+        if _check(connection, path) == VERSION:
+            return
+    else:
+        text = text_of("schema.sql") + text
     try:
         connection.executescript(
             f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};"
-            f"PRAGMA user_version = {VERSION}; {text_of('schema.sql')} COMMIT;"
+            f"PRAGMA user_version = {VERSION}; {text} COMMIT;"
         )
     except sqlite3.OperationalError:
         if connection.in_transaction and _has_tables(connection):
@@ -169,13 +199,15 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    found = tuple(
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
+def _check(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of a ledger; IntegrityError when it is none, or of no version that we know."""
+    kind, version = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("application_id", "user_version")
     )
-    if found[0] != APPLICATION_ID:
+    if kind != APPLICATION_ID:
         raise IntegrityError(f"{path} is not a ledger of ptmtorrent")
-    if found[1] != VERSION:
-        text = f"the ledger {path} has version {found[1]}, this tool has {VERSION}"
+    if version not in (VERSION, WITHOUT_FIGURES):
+        text = f"the ledger {path} has version {version}, this tool has {VERSION}"
         raise IntegrityError(f"{text}; move it away, and it is rebuilt from the journal")
+    return version

@@ -112,6 +112,9 @@ WHERE stage = 'object' AND key = :key AND state IN ('skipped', 'failed')
 SELECT hub, stage, item, outcome, reason, http_status, bytes, seconds, at, tool, message
 FROM attempts WHERE snapshot = :snapshot ORDER BY id
 
+-- name: kept_figures
+SELECT counted FROM figures WHERE snapshot = :snapshot
+
 -- name: item_counts
 SELECT hub, stage, state, reason, count(*) AS items, sum(bytes) AS bytes
 FROM items WHERE snapshot = :snapshot GROUP BY hub, stage, state, reason

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ptmtorrent.errors import IntegrityError
+from ptmtorrent.ledger.figures import Figures
 from ptmtorrent.ledger.rows import (
     AssetRow,
     BlobRow,
@@ -118,6 +119,21 @@ class Reads:
         names = [column[0] for column in cursor.description]
         while rows := cursor.fetchmany(BATCH):
             yield from (dict(zip(names, row, strict=True)) for row in rows)
+
+    def figures(self, snapshot: int) -> Figures:
+        """The figures of a snapshot, counted now: seconds where there are millions of rows."""
+        return Figures(
+            packages=self.package_counts(),
+            origins=self.origin_counts(),
+            items=self.item_counts(snapshot),
+            blobs=self.saved_bytes(),
+            pack_bytes=self.pack_bytes(),
+        )
+
+    def kept_figures(self, snapshot: int) -> Figures | None:
+        """The figures of a snapshot as they were counted last, if they still hold."""
+        row = self._run("kept_figures", snapshot=snapshot).fetchone()
+        return Figures.from_text(row[0]) if row else None
 
     def item_counts(self, snapshot: int) -> list[ItemCount]:
         """Items of a snapshot by hub, stage, state and reason."""

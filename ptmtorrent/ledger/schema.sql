@@ -1,4 +1,4 @@
--- The ledger: an index of the journal plus the state of work. Version 3.
+-- The ledger: an index of the journal plus the state of work. Version 4, with the table of figures.sql.
 -- Everything but attempts, leases and gates can be rebuilt from the journal and the store.
 -- Times are RFC 3339 UTC text; states and reasons are the words of CONTRACT.
 

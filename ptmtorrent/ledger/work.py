@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ptmtorrent.ledger.figures import Figures
 from ptmtorrent.ledger.rows import Item
 from ptmtorrent.ledger.statements import statements
 from ptmtorrent.model.clock import rfc3339
@@ -189,6 +190,14 @@ class Work:
         """Keep what hosts allow, for the next process."""
         rows = [{"name": name, "state": state} for name, state in states.items()]
         self._connection.executemany(SQL["set_gate"], rows)
+
+    def keep_figures(self, snapshot: int, figures: Figures) -> None:
+        """Keep what was counted, until something changes."""
+        self._run("keep_figures", snapshot=snapshot, counted=figures.to_text())
+
+    def forget_figures(self) -> None:
+        """Something has changed: what was counted does not hold any more."""
+        self._run("forget_figures")
 
     def _run(self, name: str, /, **values: object) -> sqlite3.Cursor:
         return self._connection.execute(SQL[name], values)

@@ -201,4 +201,10 @@ LIMIT 6
 
 -- name: set_gate
 INSERT INTO gates (name, state) VALUES (:name, :state)
-ON CONFLICT (name) DO UPDATE SET state = excluded.state
+ON CONFLICT (name) DO UPDATE SET state = excluded.state WHERE gates.state <> excluded.state
+
+-- name: keep_figures
+INSERT INTO figures (snapshot, counted) VALUES (:snapshot, :counted)
+
+-- name: forget_figures
+DELETE FROM figures

@@ -114,10 +114,14 @@ class Journal:
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """The synced lines with a number above ``after``, in order, each checked.
 
-        Reads from the file that holds line ``after + 1`` on. Raises IntegrityError, naming file
-        and line, at the first that is unreadable or does not follow from the one before.
+        Reads from the file that holds line ``after + 1`` on; when there is none, only last lines.
+        Raises IntegrityError, naming file and line, at the first that is unreadable or does not
+        follow from the one before.
         """
-        return (entry for entry in _Chain(_paths(self._folder), after).walk() if entry.n > after)
+        paths = _paths(self._folder)
+        if after and all(_last_number(path) <= after for path in paths):
+            return iter(())
+        return (entry for entry in _Chain(paths, after).walk() if entry.n > after)
 
     def verify(self) -> int:
         """Check the whole chain; returns its number of lines. IntegrityError as ``entries``."""
@@ -256,6 +260,13 @@ def _last_head(folder: Path, *, sync: bool) -> Head:
         if line is not None:
             return _decode_at(line, path, "the last line").head
     return GENESIS
+
+
+def _last_number(path: Path) -> int:
+    """The number of the last whole line of a file; 0 when it has none."""
+    with disk.refusals(path):
+        line = _last_line(path)
+    return 0 if line is None else _decode_at(line, path, "the last line").n
 
 
 def _last_line(path: Path) -> bytes | None:

@@ -69,6 +69,17 @@ def test_each_process_begins_a_file_and_the_chain_goes_on(tmp_path: Path) -> Non
         assert _read(tmp_path, after) == [f"{k}{n}" for n in range(5) for k in "ab"][after:]
 
 
+def test_who_has_seen_the_last_line_reads_no_other(tmp_path: Path) -> None:
+    _write(tmp_path, "one", "two", "three")
+    path = _files(tmp_path)[0]
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"not a line\n" + lines[2])
+    assert _read(tmp_path, after=3) == []
+    for seen in (0, 1, 2):
+        with pytest.raises(IntegrityError, match="line 2"):
+            _read(tmp_path, after=seen)
+
+
 def test_an_unused_journal_leaves_no_file(tmp_path: Path) -> None:
     Journal.open(tmp_path, write=True).sync()
     assert _files(tmp_path) == []
