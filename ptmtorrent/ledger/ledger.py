@@ -24,9 +24,6 @@ APPLICATION_ID = 0x50544D54
 
 VERSION = 4
 
-WITHOUT_FIGURES = 3
-"""The version that lacks only the table of figures, which a writer adds."""
-
 PATIENCE_S = 10.0
 
 CACHE_KIB = 32 * 1024
@@ -128,6 +125,15 @@ class Ledger:
                 self.work.keep_figures(snapshot, found)
         return found
 
+    def outdated(self) -> list[str]:
+        """Snapshots whose kept figures are not what counting finds; there should be none."""
+        with _translated(self._path):
+            return [
+                row.id
+                for row in self.reads.snapshots()
+                if self.reads.kept_figures(row.seq) not in (None, self.reads.figures(row.seq))
+            ]
+
     @contextmanager
     def _alone(self, *, keep: bool = True) -> Iterator[None]:
         """A transaction in which nobody else writes; WriterActiveError when somebody has."""
@@ -178,16 +184,13 @@ def _damaged(path: Path, error: Exception) -> IntegrityError:
 
 
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
-    text = text_of("figures.sql")
     if _has_tables(connection):
-        if _check(connection, path) == VERSION:
-            return
-    else:
-        text = text_of("schema.sql") + text
+        _check(connection, path)
+        return
     try:
         connection.executescript(
             f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};"
-            f"PRAGMA user_version = {VERSION}; {text} COMMIT;"
+            f"PRAGMA user_version = {VERSION}; {text_of('schema.sql')} COMMIT;"
         )
     except sqlite3.OperationalError:
         if connection.in_transaction and _has_tables(connection):
@@ -199,15 +202,13 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of a ledger; IntegrityError when it is none, or of no version that we know."""
-    kind, version = (
-        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    found = tuple(
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("application_id", "user_version")
     )
-    if kind != APPLICATION_ID:
+    if found[0] != APPLICATION_ID:
         raise IntegrityError(f"{path} is not a ledger of ptmtorrent")
-    if version not in (VERSION, WITHOUT_FIGURES):
-        text = f"the ledger {path} has version {version}, this tool has {VERSION}"
+    if found[1] != VERSION:
+        text = f"the ledger {path} has version {found[1]}, this tool has {VERSION}"
         raise IntegrityError(f"{text}; move it away, and it is rebuilt from the journal")
-    return version

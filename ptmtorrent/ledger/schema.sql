@@ -1,4 +1,4 @@
--- The ledger: an index of the journal plus the state of work. Version 4, with the table of figures.sql.
+-- The ledger: an index of the journal plus the state of work. Version 4.
 -- Everything but attempts, leases and gates can be rebuilt from the journal and the store.
 -- Times are RFC 3339 UTC text; states and reasons are the words of CONTRACT.
 
@@ -189,3 +189,10 @@ CREATE TABLE gates (
     name TEXT PRIMARY KEY,
     state TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The figures of a snapshot as they were last counted. Whatever is written to the ledger empties it,
+-- so what is here is what counting again would find.
+CREATE TABLE figures (
+    snapshot INTEGER PRIMARY KEY REFERENCES snapshots (seq),
+    counted TEXT NOT NULL                  -- JSON, as ledger/figures.py writes it
+) STRICT;

@@ -8,7 +8,7 @@ import pytest
 from test_ledger import AT, HUB, begin, leased, package, page, plan, visit
 
 from ptmtorrent.errors import IntegrityError, WriterActiveError
-from ptmtorrent.ledger.ledger import VERSION, Ledger
+from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.roots import AssetLine, RepackLine, Verdict
 from ptmtorrent.model.work import Attempt, Failed, FailReason, Stage
 
@@ -151,31 +151,3 @@ def test_figures_that_are_none_are_an_integrity_error(ledger, path, text):
     with pytest.raises(IntegrityError, match="figures"):
         opened.figures(snapshot)
     opened.close()
-
-
-def test_a_ledger_without_the_table_gets_it_from_the_next_writer(ledger, path, tmp_path):
-    snapshot = fill(ledger)
-    ledger.close()
-    with sqlite3.connect(path) as old:
-        old.execute("DROP TABLE figures")
-        old.execute("PRAGMA user_version = 3")
-    old.close()
-    reader = Ledger.open_to_read(path)
-    assert reader.reads.package_counts() == {HUB: 3}
-    reader.close()
-    opened = Ledger.open(path)
-    assert opened.figures(snapshot) == opened.reads.figures(snapshot)
-    opened.close()
-    Ledger.open(tmp_path / "new.sqlite").close()
-    assert kind_of(path) == kind_of(tmp_path / "new.sqlite")
-
-
-def kind_of(path: Path) -> tuple[object, ...]:
-    """Version and schema of a ledger."""
-    with sqlite3.connect(path) as ledger:
-        [version] = ledger.execute("PRAGMA user_version").fetchone()
-        schema = ledger.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY 1, 2")
-        found = version, schema.fetchall()
-    ledger.close()
-    assert version == VERSION
-    return found
