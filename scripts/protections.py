@@ -389,4 +389,32 @@ MUTANTS = (
         "    if not found:\n",
         ("tests/main_job/test_damage.py", "tests/store"),
     ),
+    Mutant(
+        "a POST goes to nobody else",
+        "ptmtorrent/net/courier.py",
+        "        if not request.may_move:\n",
+        "        if request is None:\n",
+        TRANSPORT,
+    ),
+    Mutant(
+        "one cap over all parts",
+        "ptmtorrent/net/body.py",
+        "        total = start\n",
+        "        total = 0\n",
+        ("tests/net/test_download.py",),
+    ),
+    Mutant(
+        "the key that the root was made with",
+        "ptmtorrent/store/root.py",
+        "        if self._key_sha256() not in (None, sha256_of(key)):\n",
+        "        if not key:\n",
+        ("tests/store/test_root.py",),
+    ),
+    Mutant(
+        "figures end with what they counted",
+        "ptmtorrent/ledger/ledger.py",
+        "            if self._connection.total_changes != before:\n",
+        "            if before < 0:\n",
+        ("tests/ledger/test_figures.py",),
+    ),
 )
