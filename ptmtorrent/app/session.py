@@ -31,9 +31,9 @@ from ptmtorrent.net.answer import Limits as HttpLimits
 from ptmtorrent.net.courier import Manners
 from ptmtorrent.net.gate import Gates
 from ptmtorrent.net.http import Transport
-from ptmtorrent.pipeline.intake import Intake, Parser
+from ptmtorrent.pipeline.intake import Intake
 from ptmtorrent.pipeline.recorder import Recorder
-from ptmtorrent.pipeline.refining import Refining
+from ptmtorrent.pipeline.refining import Parser, Refining
 from ptmtorrent.settings import Settings
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
@@ -98,7 +98,7 @@ def held(path: Path, *, create: bool) -> Iterator[Held]:
             journal = Journal.open(root.path, write=True)
             try:
                 parsers = {kind.id: kind.parse for kind in HUBS}
-                intake = Intake(ledger, store, parsers)
+                intake = Intake(ledger, store, {kind.id: kind.in_outline for kind in HUBS})
                 intake.catch_up(journal)
                 yield Held(root, store, journal, ledger, intake, parsers)
             finally:
