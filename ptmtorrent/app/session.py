@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import gc
 import json
 import random
 import resource
@@ -43,6 +44,7 @@ LOW_WATER_BYTES = 64 * 2**20
 LOW_WATER_INODES = 1000
 GATES_EVERY_S = 5.0
 MANY_FILES = 65_536
+MANY_OBJECTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def held(path: Path, *, create: bool) -> Iterator[Held]:
     """
     root = open_root(path, create=create)
     _allow_many_files()
+    _look_for_cycles_seldom()
     with root.writing():
         check_space(root.path, LOW_WATER_BYTES, LOW_WATER_INODES)
         with LocalStore.at(root.path, write=True) as store:
@@ -212,6 +215,11 @@ def _allow_many_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MANY_FILES), hard))
+
+
+def _look_for_cycles_seldom() -> None:
+    """Records and rows hold no cycles and go when nobody needs them; walking them costs a sixth."""
+    gc.set_threshold(MANY_OBJECTS)
 
 
 def seeded() -> random.Random:
