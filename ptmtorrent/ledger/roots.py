@@ -332,7 +332,7 @@ def _row(
         package.name,
         former,
         *place,
-        package.status,
+        str(package.status),
         snapshot,
         snapshot,
         package.downloads_30d,
