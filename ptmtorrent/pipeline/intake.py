@@ -39,7 +39,6 @@ class Intake:
         self._ledger = ledger
         self._store = store
         self._readers = readers
-        self._ahead: dict[tuple[str, str], ParsedPage[Outline]] = {}
         self._numbers = {s.id: s.seq for s in ledger.reads.snapshots()}
 
     def number(self, snapshot_id: str) -> int:
@@ -66,10 +65,6 @@ class Intake:
         if taken and not digest:
             self._find_held()
         return taken
-
-    def read_ahead(self, hub: str, sha256: str) -> None:
-        """Read a page, in any thread, whose line is going to be taken in; it waits till then."""
-        self._ahead[hub, sha256] = self._read(hub, sha256)
 
     def take(self, entries: Iterable[Entry]) -> None:
         """Take lines in, within the caller's transaction."""
@@ -111,8 +106,7 @@ class Intake:
 
     def _page(self, entry: Entry) -> PageLine:
         payload = entry.payload
-        name = payload["hub"], payload["sha256"]
-        parsed = self._ahead.pop(name, None) or self._read(*name)
+        parsed = self._readers[payload["hub"]](read_page(self._store, payload["sha256"]))
         kept = _selected(parsed.packages, payload.get("globs", ()), payload.get("take"))
         return PageLine(
             snapshot=self.number(payload["snapshot"]),
@@ -126,9 +120,6 @@ class Intake:
             scope=payload.get("scope", "{}"),
             drift=parsed.drift,
         )
-
-    def _read(self, hub: str, sha256: str) -> ParsedPage[Outline]:
-        return self._readers[hub](read_page(self._store, sha256))
 
     def _visit(self, entry: Entry) -> VisitLine:
         payload = entry.payload

@@ -93,7 +93,7 @@ class Lister:
             while cursor is not None and (scope.limit is None or listed < scope.limit):
                 page, attempt = await self._page(hub, cursor)
                 take = None if scope.limit is None else scope.limit - listed
-                sha256 = await asyncio.to_thread(self._put, hub, page)
+                sha256 = await asyncio.to_thread(self._put, page)
                 kept = self._keep(page, sha256, (scope, take), attempt)
                 keeping.append(asyncio.create_task(self._told(hub, kept)))
                 cursor = page.next_cursor
@@ -139,11 +139,8 @@ class Lister:
     def _written(self, attempt: Attempt) -> Change:
         return lambda ledger: ledger.work.attempt(attempt, self.number, self.tool)
 
-    def _put(self, hub: str, page: ListedPage) -> str:
-        """Put a page into the store, and read it back while the ledger takes in those before."""
-        sha256 = self.store.put(pack_page(page.body))
-        self.recorder.read_ahead(hub, sha256)
-        return sha256
+    def _put(self, page: ListedPage) -> str:
+        return self.store.put(pack_page(page.body))
 
     async def _keep(
         self, page: ListedPage, sha256: str, wish: tuple[Scope, int | None], attempt: Attempt

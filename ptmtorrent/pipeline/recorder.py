@@ -82,10 +82,6 @@ class Recorder:
         self._check()
         return await self.ask(lambda ledger: _in_transaction(ledger, change))
 
-    def read_ahead(self, hub: str, sha256: str) -> None:
-        """Read a page that is to be recorded, in the caller's thread, so the ledger's need not."""
-        self._intake.read_ahead(hub, sha256)
-
     async def record(self, lines: Iterable[Line] = (), changes: Iterable[Change] = ()) -> None:
         """Make a result durable; returns when it is. Safe from cancellation once begun."""
         self._check()
