@@ -75,7 +75,7 @@ def rebuild(path: Path, store: BlobStore, entries: Iterable[Entry]) -> None:
     """Make a ledger that has taken in the given journal lines."""
     ledger = Ledger.open(path)
     try:
-        intake = Intake(ledger, store, {kind.id: kind.parse for kind in HUBS})
+        intake = Intake(ledger, store, {kind.id: kind.in_outline for kind in HUBS})
         lines = iter(entries)
         while batch := list(islice(lines, BATCH)):
             with ledger.transaction():

@@ -10,7 +10,15 @@ from typing import Any, Protocol
 from ptmtorrent.hubs.reading.shape import Shape
 from ptmtorrent.model.bundle import File
 from ptmtorrent.model.forge import Forge
-from ptmtorrent.model.package import Answer, ListedPage, Package, ParsedPage, Refined, Scope
+from ptmtorrent.model.package import (
+    Answer,
+    ListedPage,
+    Outline,
+    Package,
+    ParsedPage,
+    Refined,
+    Scope,
+)
 from ptmtorrent.net.http import Transport
 
 HubValues = Mapping[str, bool | str]
@@ -143,6 +151,7 @@ class HubKind:
         shape: the fields its records are known to have.
         parse: the packages of a page body, or of an answer's body. Pure, and never raises: what it
             cannot read is ``unparsed``, one record at a time.
+        outline: the same in outline, for a hub so large that it pays; differs in nothing else.
         build: makes the adapter from the means to ask and the settings.
         endpoints: canonical base URL -> the base URL that the settings give.
         hosts: further hosts its servers may hand us; a leading dot stands for all below it.
@@ -159,11 +168,16 @@ class HubKind:
     base: str
     settings: HubValues
     shape: Shape
-    parse: Callable[[bytes], ParsedPage]
+    parse: Callable[[bytes], ParsedPage[Package]]
     build: Callable[[Means, HubValues], Hub]
+    outline: Callable[[bytes], ParsedPage[Outline]] | None = None
     endpoints: Callable[[HubValues], Mapping[str, str]] = lambda _: {}
     hosts: tuple[str, ...] = field(default=())
     git_host: GitHost | None = None
     refine: Callable[[Package, Tree], Refined] | None = None
     bytes_at: Callable[[HubValues], tuple[str, str]] | None = None
     without_lfs: Callable[[HubValues], frozenset[str]] = lambda _: frozenset()
+
+    def in_outline(self, body: bytes) -> ParsedPage[Outline]:
+        """The packages of a page body, or of an answer's body, as the ledger keeps them."""
+        return (self.outline or self.parse)(body)

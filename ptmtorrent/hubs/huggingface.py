@@ -17,8 +17,8 @@ Source: hub-docs (rate-limits, api), huggingface_hub 2.x, and recorded answers o
 """
 
 import re
-from collections.abc import Mapping, Set
-from typing import Any
+from collections.abc import Callable, Mapping, Set
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from huggingface_hub import get_token
@@ -43,6 +43,7 @@ from ptmtorrent.model.package import (
     Answer,
     AnswerKind,
     ListedPage,
+    Outline,
     Package,
     PackageStatus,
     Paper,
@@ -90,6 +91,8 @@ FRAMEWORKS = {
     "openvino": "openvino",
     "mlx": "mlx",
 }
+
+P = TypeVar("P", bound=Outline)
 
 PAPERS = ("arxiv", "doi")
 """Prefixes of tags that name a paper."""
@@ -206,16 +209,25 @@ class HuggingFace:
         return self.forge.explain(response.url, response.status, response.headers, response.body)
 
 
-def parse(body: bytes) -> ParsedPage:
+def parse(body: bytes) -> ParsedPage[Package]:
     """The packages of a page (a list of records) or of an answer (one record)."""
-    packages: list[tuple[int, Package]] = []
+    return _parse(body, package_of)
+
+
+def outline(body: bytes) -> ParsedPage[Outline]:
+    """The same packages in outline: a list of millions is taken in this way."""
+    return _parse(body, outline_of)
+
+
+def _parse(body: bytes, read: Callable[[Any], P]) -> ParsedPage[P]:
+    packages: list[tuple[int, P]] = []
     unparsed: list[Unparsed] = []
     records: list[Any] = []
     try:
         for index, record in enumerate(fields.members(body)):
             records.append(record)
             try:
-                packages.append((index, package_of(record)))
+                packages.append((index, read(record)))
             except ValueError as error:
                 unparsed.append(Unparsed(index, str(error)))
     except ValueError as error:
@@ -223,8 +235,8 @@ def parse(body: bytes) -> ParsedPage:
     return ParsedPage(tuple(packages), tuple(unparsed), drift_of(records, SHAPE))
 
 
-def package_of(record: Any) -> Package:
-    """One record of the API as a package; ValueError says why it is none."""
+def outline_of(record: Any) -> Outline:
+    """One record of the API as a package in outline; ValueError says why it is none."""
     if isinstance(record, ValueError):
         raise record
     if not isinstance(record, dict):
@@ -236,20 +248,34 @@ def package_of(record: Any) -> Package:
         raise ValueError("no valid repository id")
     head = fields.text(record, "sha")
     modified = fields.text(record, "lastModified")
-    tags = fields.texts(record, "tags")
+    return Outline(
+        package_id=package_id,
+        name=name,
+        origin=f"{BASE}/{name}",
+        status=_status(record),
+        fingerprint=f"{head} {modified}" if head and modified else None,
+        downloads_30d=fields.integer(record, "downloads"),
+        used_bytes=fields.integer(record, "usedStorage"),
+    )
+
+
+def package_of(record: Any) -> Package:
+    """One record of the API as a package; ValueError says why it is none."""
+    known = outline_of(record)
+    name, tags = known.name, fields.texts(record, "tags")
     told = _by_prefix(tags)
     license_raw = _license(record, told)
     numbers = fields.table(record, "safetensors"), fields.table(record, "gguf")
     return Package(
         hub=HUB,
-        package_id=package_id,
+        package_id=known.package_id,
         name=name,
         url=f"{BASE}/{name}",
-        origin=f"{BASE}/{name}",
-        status=_status(record),
+        origin=known.origin,
+        status=known.status,
         owner=fields.text(record, "author") or (name.split("/")[0] if "/" in name else None),
-        head=head,
-        fingerprint=f"{head} {modified}" if head and modified else None,
+        head=fields.text(record, "sha"),
+        fingerprint=known.fingerprint,
         task=fields.text(record, "pipeline_tag"),
         library=fields.text(record, "library_name"),
         framework=next((FRAMEWORKS[tag] for tag in tags if tag in FRAMEWORKS), None),
@@ -260,11 +286,11 @@ def package_of(record: Any) -> Package:
         tags=tags,
         datasets=tuple(told.get("dataset", ())),
         papers=tuple([Paper(kind, id_) for kind in PAPERS for id_ in told.get(kind, ())]),
-        downloads_30d=fields.integer(record, "downloads"),
+        downloads_30d=known.downloads_30d,
         downloads_all=fields.integer(record, "downloadsAllTime"),
         likes=fields.integer(record, "likes"),
         parameters=fields.integer(numbers[0], "total") or fields.integer(numbers[1], "total"),
-        used_bytes=fields.integer(record, "usedStorage"),
+        used_bytes=known.used_bytes,
         created_at=fields.instant(record, "createdAt"),
         modified_at=fields.instant(record, "lastModified"),
     )
@@ -353,6 +379,7 @@ HUGGINGFACE = HubKind(
     settings={"enabled": True, "endpoint": BASE},
     shape=SHAPE,
     parse=parse,
+    outline=outline,
     build=_build,
     endpoints=lambda values: {BASE: str(values["endpoint"])},
     hosts=(".hf.co", ".huggingface.co"),

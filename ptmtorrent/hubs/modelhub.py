@@ -179,7 +179,7 @@ ENTRIES = FileKind(
 )
 
 
-def parse(body: bytes) -> ParsedPage:
+def parse(body: bytes) -> ParsedPage[Package]:
     """The packages of a page: the entries of the registry."""
     return parse_shelf(body, (ENTRIES,))
 

@@ -130,7 +130,7 @@ class ModelZoo:
         return f"{CATALOGUE}?details={start}" if start < len(self._slugs or ()) else None
 
 
-def parse(body: bytes) -> ParsedPage:
+def parse(body: bytes) -> ParsedPage[Package]:
     """The packages of a catalogue, or of a bundle of details."""
     packages: list[tuple[int, Package]] = []
     unparsed: list[Unparsed] = []

@@ -117,7 +117,7 @@ FILES = (
 )
 
 
-def parse(body: bytes) -> ParsedPage:
+def parse(body: bytes) -> ParsedPage[Package]:
     """The packages of a page: entries of the manifest, and folders with statistics."""
     return parse_shelf(body, FILES)
 

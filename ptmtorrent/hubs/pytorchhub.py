@@ -84,7 +84,7 @@ def is_card(path: str) -> bool:
     return "/" not in path and stem not in ("", path) and stem not in NO_CARDS
 
 
-def parse(body: bytes) -> ParsedPage:
+def parse(body: bytes) -> ParsedPage[Package]:
     """One package a card."""
     packages: list[tuple[int, Package]] = []
     unparsed: list[Unparsed] = []

@@ -74,7 +74,7 @@ class ShelfHub:
     shelves: Shelves
     origin: str
     wanted: Callable[[str], bool]
-    parse: Callable[[bytes], ParsedPage]
+    parse: Callable[[bytes], ParsedPage[Package]]
     lists: frozenset[str] = frozenset()
     _unreadable: frozenset[str] | None = None
 
@@ -146,7 +146,7 @@ def shelf_files(body: bytes) -> tuple[str, Iterator[File]]:
     return origin, members
 
 
-def parse_shelf(body: bytes, kinds: Sequence[FileKind]) -> ParsedPage:
+def parse_shelf(body: bytes, kinds: Sequence[FileKind]) -> ParsedPage[Package]:
     """The packages of a page. Never raises: a record that cannot be read costs itself only.
 
     Of records with the same package id the first one counts.

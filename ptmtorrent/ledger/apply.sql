@@ -1,4 +1,5 @@
 -- Statements that take journal lines in. Each is idempotent for the same line.
+-- ``{rows}`` stands for the rows of many packages or origins; see ``Roots._put``.
 
 -- name: set_position
 INSERT INTO position (one, applied, digest) VALUES (1, :applied, :digest)
@@ -35,21 +36,18 @@ UPDATE listings SET
 WHERE snapshot = :snapshot AND hub = :hub
 
 -- name: find_packages
-SELECT package_id, id, name, former_names, origin, last_seen FROM packages
+SELECT package_id, name, former_names, origin, last_seen FROM packages
 WHERE hub = :hub AND package_id IN (SELECT value FROM json_each(:ids))
 
--- name: add_package
-INSERT INTO packages (hub, package_id, name, origin, page, raw_index, status, first_seen,
-    last_seen, downloads, used_bytes, fingerprint, twin)
-VALUES (:hub, :package_id, :name, :origin, :page, :raw_index, :status, :snapshot,
-    :snapshot, :downloads, :used_bytes, :fingerprint, :twin)
-
--- name: update_package
-UPDATE packages SET
-    name = :name, former_names = :former_names, origin = :origin, page = :page,
-    raw_index = :raw_index, status = :status, last_seen = :snapshot, downloads = :downloads,
-    used_bytes = :used_bytes, fingerprint = :fingerprint, twin = :twin
-WHERE id = :id
+-- name: put_packages
+INSERT INTO packages (hub, package_id, name, former_names, origin, page, raw_index, status,
+    first_seen, last_seen, downloads, used_bytes, fingerprint, twin)
+VALUES {rows}
+ON CONFLICT (hub, package_id) DO UPDATE SET
+    name = excluded.name, former_names = excluded.former_names, origin = excluded.origin,
+    page = excluded.page, raw_index = excluded.raw_index, status = excluded.status,
+    last_seen = excluded.last_seen, downloads = excluded.downloads,
+    used_bytes = excluded.used_bytes, fingerprint = excluded.fingerprint, twin = excluded.twin
 
 -- name: drift_so_far
 SELECT drift FROM listings WHERE snapshot = :snapshot AND hub = :hub
@@ -87,9 +85,7 @@ UPDATE packages SET status = :status WHERE hub = :hub AND package_id = :package_
 SELECT url, id FROM origins WHERE url IN (SELECT value FROM json_each(:urls))
 
 -- name: add_origins
-INSERT INTO origins (key, url)
-SELECT value ->> 0, value ->> 1 FROM json_each(:rows) ORDER BY json_each.key
-RETURNING url, id
+INSERT INTO origins (key, url) VALUES {rows} RETURNING url, id
 
 -- name: set_predecessor
 UPDATE origins SET predecessor = :predecessor

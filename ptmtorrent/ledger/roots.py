@@ -8,11 +8,13 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any
 
 from ptmtorrent.errors import SkipReason
 from ptmtorrent.ledger.statements import statements
 from ptmtorrent.model.key import origin_key
-from ptmtorrent.model.package import Drift, Package, PackageStatus
+from ptmtorrent.model.package import Drift, Outline, PackageStatus
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import Stage
 
@@ -20,6 +22,9 @@ SQL = statements("apply.sql")
 
 MOST_DRIFT = 100
 """Distinct changes of a hub's shape that a listing keeps count of."""
+
+AT_ONCE = 100
+"""Rows that one statement writes."""
 
 ASKED: dict[str, PackageStatus] = {
     SkipReason.GONE: PackageStatus.GONE,
@@ -48,7 +53,7 @@ class PageLine:
     sha256: str
     at: str
     next_cursor: str | None
-    packages: tuple[tuple[int, Package], ...]
+    packages: tuple[tuple[int, Outline], ...]
     unparsed: int
     is_answer: bool
     scope: str = "{}"
@@ -120,7 +125,8 @@ class Verdict:
     reason: str | None = None
 
 
-_Row = dict[str, object]
+_Row = tuple[object, ...]
+_Packages = Sequence[tuple[int, Outline]]
 
 
 class Roots:
@@ -152,9 +158,7 @@ class Roots:
             "add_page", snapshot=line.snapshot, hub=line.hub, sha256=line.sha256, at=line.at
         ).lastrowid
         assert page is not None  # noqa: S101  # an INSERT that succeeded has a row id
-        listed = sum(
-            self._packages(line.snapshot, page, part) for part in _without_repeats(line.packages)
-        )
+        listed = sum(self._packages(line, page, part) for part in _without_repeats(line.packages))
         if not line.is_answer:
             self._run(
                 "advance_listing",
@@ -248,31 +252,25 @@ class Roots:
         self._run("set_asset", url=line.url, sha256=line.sha256, at=line.at)
         self.settle(Verdict(line.snapshot, line.hub, Stage.ASSET, line.url, "done"))
 
-    def _packages(self, snapshot: int, page: int, packages: Sequence[tuple[int, Package]]) -> int:
+    def _packages(self, line: PageLine, page: int, packages: _Packages) -> int:
         """Write packages down; returns how many this snapshot had not seen yet."""
-        if not packages:
-            return 0
-        hub = packages[0][1].hub
         ids = json.dumps([package.package_id for _, package in packages])
-        known = {row[0]: row[1:] for row in self._run("find_packages", hub=hub, ids=ids)}
+        found = self._run("find_packages", hub=line.hub, ids=ids).fetchall()
+        known = {package_id: before for package_id, *before in found}
         origins = self._origins(p.origin for _, p in packages if p.origin is not None)
-        new: list[_Row] = []
-        old: list[_Row] = []
-        seen = 0
+        rows: list[_Row] = []
         for index, package in packages:
-            origin = origins.get(package.origin)
-            row = _row(package, snapshot=snapshot, page=page, raw_index=index, origin=origin)
-            if package.package_id not in known:
-                new.append(row)
-                continue
-            number, name, former, former_origin, last_seen = known[package.package_id]
-            if origin is not None and former_origin not in (None, origin):
-                self._run("set_predecessor", id=origin, predecessor=former_origin)
-            old.append(row | {"id": number, "former_names": _former(former, name, package.name)})
-            seen += last_seen == snapshot
-        self._connection.executemany(SQL["add_package"], new)
-        self._connection.executemany(SQL["update_package"], old)
-        return len(packages) - seen
+            origin, former = origins.get(package.origin), "[]"
+            if package.package_id in known:
+                name, former, former_origin, _ = known[package.package_id]
+                former = _former(former, name, package.name)
+                if origin is not None and former_origin not in (None, origin):
+                    self._run("set_predecessor", id=origin, predecessor=former_origin)
+            place = (origin, page, index)
+            rows.append(_row(package, line.hub, former, place, line.snapshot))
+        self._put("put_packages", rows)
+        seen = [before for before in known.values() if before[-1] == line.snapshot]
+        return len(packages) - len(seen)
 
     def _renamed(self, snapshot: int, hub: str) -> None:
         """New packages that are old ones under another id take over their names and origins."""
@@ -303,28 +301,45 @@ class Roots:
         numbers: dict[str | None, int] = dict(found)
         new = [(key, url) for url, key in keys.items() if url not in numbers]
         if new:
-            numbers.update(self._run("add_origins", rows=json.dumps(new)).fetchall())
+            numbers.update(self._put("add_origins", new))
         return numbers
+
+    def _put(self, name: str, rows: Sequence[_Row]) -> list[Any]:
+        """Write many rows with one statement, and return what it says.
+
+        One by one they take twice as long, and hold up all other threads (each row lets go of the
+        interpreter, and has to get it back).
+        """
+        said: list[Any] = []
+        for start in range(0, len(rows), AT_ONCE):
+            part = rows[start : start + AT_ONCE]
+            places = ",".join([f"({','.join('?' * len(part[0]))})"] * len(part))
+            values = list(chain.from_iterable(part))
+            said += self._connection.execute(SQL[name].format(rows=places), values).fetchall()
+        return said
 
     def _run(self, name: str, /, **values: object) -> sqlite3.Cursor:
         return self._connection.execute(SQL[name], values)
 
 
-def _row(package: Package, *, snapshot: int, page: int, raw_index: int, origin: int | None) -> _Row:
-    return {
-        "hub": package.hub,
-        "package_id": package.package_id,
-        "name": package.name,
-        "origin": origin,
-        "page": page,
-        "raw_index": raw_index,
-        "status": package.status,
-        "snapshot": snapshot,
-        "downloads": package.downloads_30d,
-        "used_bytes": package.used_bytes,
-        "fingerprint": package.fingerprint,
-        "twin": package.twin,
-    }
+def _row(
+    package: Outline, hub: str, former: str, place: tuple[int | None, int, int], snapshot: int
+) -> _Row:
+    """A package as the ledger keeps it; ``place`` is its origin, its page and its index there."""
+    return (
+        hub,
+        package.package_id,
+        package.name,
+        former,
+        *place,
+        str(package.status),
+        snapshot,
+        snapshot,
+        package.downloads_30d,
+        package.used_bytes,
+        package.fingerprint,
+        package.twin,
+    )
 
 
 def _former(former: str, before: str, now: str) -> str:
@@ -335,9 +350,7 @@ def _former(former: str, before: str, now: str) -> str:
     return json.dumps([*names, before])
 
 
-def _without_repeats(
-    packages: Sequence[tuple[int, Package]],
-) -> Iterator[Sequence[tuple[int, Package]]]:
+def _without_repeats(packages: _Packages) -> Iterator[_Packages]:
     """The packages in order, cut where one comes again: it has then been written down before."""
     seen: set[str] = set()
     start = 0

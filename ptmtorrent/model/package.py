@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from ptmtorrent.errors import SkipReason
 
@@ -48,36 +49,48 @@ class LoadTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """One record of a hub's listing, normalised. What the hub did not say is None or empty.
+class Outline:
+    """As much of a package as planning needs, and the ledger keeps.
 
     Attributes:
         package_id: the hub's own immutable id (CONTRACT, "Package ids").
         name: the name people use, as the hub spells it today.
         origin: canonical URL of its git repository, or None.
         status: what the record itself says: listed, gated, private or disabled.
-        collection: the part of the hub the record comes from, where a hub has several.
-        head: commit the hub says the default branch is at.
         fingerprint: changes whenever the repository may have changed; None if unknown.
-        parameters: number of parameters, as the hub counts them.
         used_bytes: bytes the hub says the repository uses, history included.
         twin: what stays when a hub without immutable ids renames a package: a digest of its bytes,
             or its link. None where the hub has immutable ids.
+    """
+
+    package_id: str
+    name: str
+    origin: str | None = None
+    status: PackageStatus = PackageStatus.LISTED
+    fingerprint: str | None = None
+    downloads_30d: int | None = None
+    used_bytes: int | None = None
+    twin: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package(Outline):
+    """One record of a hub's listing, normalised. What the hub did not say is None or empty.
+
+    Attributes:
+        collection: the part of the hub the record comes from, where a hub has several.
+        head: commit the hub says the default branch is at.
+        parameters: number of parameters, as the hub counts them.
         load_targets: what its card tells people to load.
         entry_points: what its code offers to load.
         dependencies: packages its code says it needs.
     """
 
     hub: str
-    package_id: str
-    name: str
     url: str
-    status: PackageStatus = PackageStatus.LISTED
-    origin: str | None = None
     collection: str | None = None
     owner: str | None = None
     head: str | None = None
-    fingerprint: str | None = None
     task: str | None = None
     library: str | None = None
     framework: str | None = None
@@ -88,14 +101,11 @@ class Package:
     tags: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     papers: tuple[Paper, ...] = ()
-    downloads_30d: int | None = None
     downloads_all: int | None = None
     likes: int | None = None
     parameters: int | None = None
-    used_bytes: int | None = None
     created_at: datetime | None = None
     modified_at: datetime | None = None
-    twin: str | None = None
     load_targets: tuple[LoadTarget, ...] = ()
     entry_points: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
@@ -160,17 +170,20 @@ class Drift:
     records: int
 
 
+P_co = TypeVar("P_co", bound=Outline, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class ParsedPage:
+class ParsedPage(Generic[P_co]):
     """What a page body says.
 
     Attributes:
-        packages: each with its index in the page.
+        packages: each with its index in the page; whole, or in outline.
         unparsed: records that were unreadable.
         drift: how the records differ from what this hub used to send, sorted.
     """
 
-    packages: tuple[tuple[int, Package], ...] = ()
+    packages: tuple[tuple[int, P_co], ...] = ()
     unparsed: tuple[Unparsed, ...] = ()
     drift: tuple[Drift, ...] = ()
 

@@ -1,7 +1,7 @@
 """From journal lines to the ledger: the one way a root becomes known, live and on replay.
 
 A line names blobs; they are read back from the store, so what the ledger knows is what the store
-holds. Records are parsed here, by the hub's own pure ``parse``.
+holds. Records are read here, in outline, by the hub's own pure reader.
 """
 
 import fnmatch
@@ -21,24 +21,24 @@ from ptmtorrent.ledger.roots import (
     VisitLine,
 )
 from ptmtorrent.model.clock import rfc3339
-from ptmtorrent.model.package import Package, ParsedPage
+from ptmtorrent.model.package import Outline, ParsedPage
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import Stage
 from ptmtorrent.pipeline.lines import Kind
 from ptmtorrent.store.base import BlobStore
 from ptmtorrent.store.journal import Entry, Journal
 
-Parser = Callable[[bytes], ParsedPage]
+Reader = Callable[[bytes], ParsedPage[Outline]]
 BATCH = 500
 
 
 class Intake:
     """Takes journal lines into the ledger."""
 
-    def __init__(self, ledger: Ledger, store: BlobStore, parsers: Mapping[str, Parser]) -> None:
+    def __init__(self, ledger: Ledger, store: BlobStore, readers: Mapping[str, Reader]) -> None:
         self._ledger = ledger
         self._store = store
-        self._parsers = parsers
+        self._readers = readers
         self._numbers = {s.id: s.seq for s in ledger.reads.snapshots()}
 
     def number(self, snapshot_id: str) -> int:
@@ -106,7 +106,7 @@ class Intake:
 
     def _page(self, entry: Entry) -> PageLine:
         payload = entry.payload
-        parsed = self._parsers[payload["hub"]](read_page(self._store, payload["sha256"]))
+        parsed = self._readers[payload["hub"]](read_page(self._store, payload["sha256"]))
         kept = _selected(parsed.packages, payload.get("globs", ()), payload.get("take"))
         return PageLine(
             snapshot=self.number(payload["snapshot"]),
@@ -197,8 +197,8 @@ def matches(name: str, globs: Collection[str]) -> bool:
 
 
 def _selected(
-    packages: Iterable[tuple[int, Package]], globs: Iterable[str], take: int | None
-) -> Iterator[tuple[int, Package]]:
+    packages: Iterable[tuple[int, Outline]], globs: Iterable[str], take: int | None
+) -> Iterator[tuple[int, Outline]]:
     patterns = tuple(globs)
     chosen = ((index, package) for index, package in packages if matches(package.name, patterns))
     return islice(chosen, take)

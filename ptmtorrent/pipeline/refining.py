@@ -15,11 +15,12 @@ from ptmtorrent.hubs.base import Tree
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import PackageRow
 from ptmtorrent.model.events import Notice, Watcher
-from ptmtorrent.model.package import Package, Refined
+from ptmtorrent.model.package import Package, ParsedPage, Refined
 from ptmtorrent.model.visit import Holding, Visit
-from ptmtorrent.pipeline.intake import Parser, read_page
+from ptmtorrent.pipeline.intake import read_page
 from ptmtorrent.store.base import BlobStore
 
+Parser = Callable[[bytes], ParsedPage[Package]]
 Refiner = Callable[[Package, Tree], Refined]
 
 

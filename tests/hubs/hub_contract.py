@@ -6,14 +6,22 @@ A hub that can be asked for one package passes ``AskedHubContract`` too.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
 
 from ptmtorrent.errors import FailError, SkipError
 from ptmtorrent.hubs.base import Hub, HubKind
-from ptmtorrent.model.package import AnswerKind, Change, ListedPage, Package, Scope
+from ptmtorrent.model.package import (
+    AnswerKind,
+    Change,
+    ListedPage,
+    Outline,
+    Package,
+    ParsedPage,
+    Scope,
+)
 from ptmtorrent.sandbox.serve import Sandbox
 
 
@@ -58,6 +66,13 @@ async def walk(world: HubWorld, scope: Scope = Scope()) -> list[ListedPage]:  # 
 
 def packages_of(world: HubWorld, pages: list[ListedPage]) -> list[Package]:
     return [package for page in pages for _, package in world.kind.parse(page.body).packages]
+
+
+def kept(parsed: ParsedPage[Outline]) -> tuple[object, ...]:
+    """What the ledger keeps of a page."""
+    names = [field.name for field in fields(Outline)]
+    packages = [(i, [getattr(p, name) for name in names]) for i, p in parsed.packages]
+    return packages, parsed.unparsed, parsed.drift
 
 
 class HubContract:
@@ -135,6 +150,12 @@ class HubContract:
         assert world.kind.parse(page.body) == world.kind.parse(page.body)
         for body in (b"", b"\xff\xfe", b"null", b"{}", b"[[", page.body[: len(page.body) // 2]):
             world.kind.parse(body)
+
+    async def test_an_outline_is_what_the_ledger_keeps_of_the_whole_package(self, world):
+        bodies = [page.body for page in await walk(world)]
+        broken = world.change(bodies[0], lambda record: record.clear())
+        for body in (*bodies, broken, bodies[0][: len(bodies[0]) // 2], b"null"):
+            assert kept(world.kind.in_outline(body)) == kept(world.kind.parse(body))
 
     async def test_what_the_hub_does_not_have_is_gone(self, world):
         answer = await world.hub.ask("nobody-nothing", "0" * 24)

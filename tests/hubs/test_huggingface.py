@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hub_contract import kept
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,11 +14,13 @@ from ptmtorrent.hubs.huggingface import (
     HuggingFace,
     HuggingFaceForge,
     _next_cursor,
+    outline,
     package_of,
     parse,
 )
 from ptmtorrent.hubs.reading import fields
 from ptmtorrent.hubs.reading.licenses import spdx
+from ptmtorrent.hubs.shapes.huggingface import SHAPE
 from ptmtorrent.model.package import PackageStatus, Paper, Scope
 from ptmtorrent.net.access import Access
 from ptmtorrent.net.gate import Gates
@@ -130,6 +133,50 @@ def test_parse_never_raises(body):
 def test_cutting_an_array_by_hand_gives_what_json_gives(values):
     text = json.dumps(values, ensure_ascii=False)
     assert [json.loads(part) for part in fields._split(text)] == values
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**65), 2**65)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+EDGES = [sign * 2**bits + step for sign in (1, -1) for bits in (63, 64) for step in (-1, 0, 1)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON | st.sampled_from(EDGES), st.booleans())
+def test_the_fast_reader_of_json_and_the_slow_one_agree(value, is_ascii):
+    text = json.dumps(value, ensure_ascii=is_ascii)
+    fast, slow = fields.loads(text), fields._slow_loads(text)
+    assert (fast, repr(fast)) == (slow, repr(slow))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": NaN, "b": [-Infinity]}', {"a": None, "b": [None]}),
+        ("9" * 400, float("inf")),
+        ('"\\ud800"', "\ud800"),
+        ("-9223372036854775808", -(2**63)),
+        ("18446744073709551616", 2.0**64),
+    ],
+)
+def test_traps_of_json_are_read(text, value):
+    assert fields.loads(text) == value
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from([f.name for f in SHAPE]), JSON), max_size=3))
+def test_the_outline_of_any_record_is_that_of_the_package_it_makes(changes):
+    good = json.loads(PAGE)[0]
+    body = json.dumps([good | change for change in changes]).encode()
+    assert kept(outline(body)) == kept(parse(body))
 
 
 @pytest.mark.parametrize(

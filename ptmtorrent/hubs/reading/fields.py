@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from ptmtorrent.model.text import clean
 
 _INT64 = 2**63
@@ -53,12 +55,23 @@ def instant(record: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def loads(data: str) -> Any:
-    """JSON without its traps: NaN, infinities and integers beyond 18 digits are null."""
-    return json.loads(data, parse_constant=lambda _: None, parse_int=_small_int)
+    """JSON without its traps: NaN and infinities are null, integers beyond 64 bits are floats.
+
+    What the fast reader refuses (traps, half a surrogate pair) the slow one reads, or refuses too.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _slow_loads(data)
 
 
-def _small_int(digits: str) -> int | None:
-    return int(digits) if len(digits) <= 19 else None
+def _slow_loads(data: str) -> Any:
+    return json.loads(data, parse_constant=lambda _: None, parse_int=_number)
+
+
+def _number(digits: str) -> int | float:
+    value = int(digits) if len(digits) <= 20 else 2**64
+    return value if -_INT64 <= value < 2**64 else float(digits)
 
 
 def members(body: bytes) -> Iterator[Any]:
