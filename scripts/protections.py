@@ -241,10 +241,10 @@ MUTANTS = (
         ADDRESSES,
     ),
     Mutant(
-        "every hop is checked",
-        "ptmtorrent/net/courier.py",
-        "        actual, _ = self._access.actual(url)\n        async with",
-        "        actual = self._access.endpoints.to_actual(url)\n        async with",
+        "every address is checked",
+        "ptmtorrent/net/addresses.py",
+        "        target = parse_target(url)\n        if self.allow_private",
+        "        target = parse_target(url)\n        return target\n        if self.allow_private",
         ADDRESSES,
     ),
     Mutant(
