@@ -105,18 +105,29 @@ class Run:
         self, *, listing: bool, fetching: bool, retry_failed: bool = False
     ) -> None:
         """List, fetch, or both; at depth ``listing`` nothing is fetched, whatever was planned."""
+        fetching = fetching and self.settings.depth > Depth.LISTING
         async with online(self.here, self.settings, self.clock, self.watch, self.agent) as net:
             try:
                 if retry_failed:
-                    number = self.snapshot.seq
-                    await net.recorder.change(lambda led: led.work.retry_failed(number))
+                    number, stages = self.snapshot.seq, self._stages(listing, fetching)
+                    await net.recorder.change(lambda led: led.work.retry_failed(number, stages))
                 if listing:
                     await self._list(net)
-                if fetching and self.settings.depth > Depth.LISTING:
+                if fetching:
                     await self._fetch(net)
             finally:
                 counts = net.transport.counts
                 self.network = (counts.requests, counts.refused, counts.bytes)
+
+    def _stages(self, listing: bool, fetching: bool) -> list[Stage]:
+        """What these passes carry out."""
+        passes = {
+            Stage.ASK: listing,
+            Stage.VISIT: fetching,
+            Stage.OBJECT: fetching,
+            Stage.ASSET: fetching and self.settings.depth >= Depth.FULL,
+        }
+        return [stage for stage, is_due in passes.items() if is_due]
 
     def plan(self) -> None:
         """Write down what is to be visited and fetched, without doing it."""

@@ -114,12 +114,12 @@ async def online(
     here: Held, settings: Settings, clock: Clock, watch: Watcher, agent: str
 ) -> AsyncIterator[Online]:
     """Open the network for a root: transport, hubs, and what fetches."""
-    gates = Gates(watcher=watch)
-    gates.restore({name: json.loads(state) for name, state in here.ledger.reads.gates().items()})
+    gates, access = Gates(watcher=watch), access_of(settings)
+    kept = {name: json.loads(state) for name, state in here.ledger.reads.gates().items()}
+    gates.restore(kept, access.is_ours)
     timeout_s = settings.network.timeout_s
     patience = HttpLimits(first_byte_s=timeout_s, rate_window_s=timeout_s)
     manners = Manners(limits=patience, agent=agent)
-    access = access_of(settings)
     async with Transport(access, gates, manners=manners, watcher=watch) as transport:
         lost = set(here.ledger.reads.where_now(without_lfs(settings)))
         forge_of = _forges(access, lost)

@@ -100,8 +100,8 @@ class Comparison:
                 for problem in problems:
                     found.add(FaultKind.CONTENT, "a sound database", problem)
                 if not problems and not self.ground.quick:
-                    _tell(found, _outdated(self.copy))
                     self._compare(ledger, found)
+                    _tell(found, _outdated(self.copy))
         except IntegrityError as error:
             found.add(FaultKind.CONTENT, "a ledger", error)
 

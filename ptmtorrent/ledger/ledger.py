@@ -101,7 +101,8 @@ class Ledger:
         """Everything inside is committed together, durably, or not at all.
 
         Not to ``keep`` it takes everything back at the end: for asking what would come of it.
-        Figures that were counted before hold no longer once a row has changed.
+        Figures that were counted before hold no longer once a row has changed (a statement that
+        returns rows counts when all of them have been read).
 
         Raises:
             WriterActiveError: another process has written here since this one opened the ledger.
@@ -128,11 +129,9 @@ class Ledger:
     def outdated(self) -> list[str]:
         """Snapshots whose kept figures are not what counting finds; there should be none."""
         with _translated(self._path):
-            return [
-                row.id
-                for row in self.reads.snapshots()
-                if self.reads.kept_figures(row.seq) not in (None, self.reads.figures(row.seq))
-            ]
+            rows = self.reads.snapshots()
+            kept = [(row, self.reads.kept_figures(row.seq)) for row in rows]
+            return [row.id for row, old in kept if old and old != self.reads.figures(row.seq)]
 
     @contextmanager
     def _alone(self, *, keep: bool = True) -> Iterator[None]:

@@ -266,8 +266,8 @@ class Roots:
                 former = _former(former, name, package.name)
                 if origin is not None and former_origin not in (None, origin):
                     self._run("set_predecessor", id=origin, predecessor=former_origin)
-            place = (origin, page, index)
-            rows.append(_row(package, line.hub, former, place, line.snapshot))
+            where = (line.hub, package.package_id, package.name, former, origin, page, index)
+            rows.append((*where, *_state(package, line.snapshot)))
         self._put("put_packages", rows)
         seen = [before for before in known.values() if before[-1] == line.snapshot]
         return len(packages) - len(seen)
@@ -322,24 +322,10 @@ class Roots:
         return self._connection.execute(SQL[name], values)
 
 
-def _row(
-    package: Outline, hub: str, former: str, place: tuple[int | None, int, int], snapshot: int
-) -> _Row:
-    """A package as the ledger keeps it; ``place`` is its origin, its page and its index there."""
-    return (
-        hub,
-        package.package_id,
-        package.name,
-        former,
-        *place,
-        str(package.status),
-        snapshot,
-        snapshot,
-        package.downloads_30d,
-        package.used_bytes,
-        package.fingerprint,
-        package.twin,
-    )
+def _state(package: Outline, snapshot: int) -> _Row:
+    """The last columns of ``put_packages``: what the hub says of a package, seen in a snapshot."""
+    said = (package.downloads_30d, package.used_bytes, package.fingerprint, package.twin)
+    return (str(package.status), snapshot, snapshot, *said)
 
 
 def _former(former: str, before: str, now: str) -> str:

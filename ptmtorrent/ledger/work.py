@@ -110,9 +110,14 @@ class Work:
         """What a killed process had leased is free again."""
         self._run("release")
 
-    def retry_failed(self, snapshot: int) -> int:
-        """Failed items are to be done again; returns how many."""
-        return self._run("retry_failed", snapshot=snapshot).rowcount
+    def retry_failed(self, snapshot: int, stages: Iterable[Stage]) -> int:
+        """Failed items of these stages are to be done again; returns how many.
+
+        Name only what will be carried out: a failure that nobody tries again keeps its reason.
+        """
+        return self._run(
+            "retry_failed", snapshot=snapshot, stages=json.dumps(list(stages))
+        ).rowcount
 
     def waiting(self, stage: Stage, snapshot: int) -> Waiting:
         """Where items of a stage wait, in a few leaps however many there are."""

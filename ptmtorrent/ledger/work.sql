@@ -117,7 +117,7 @@ WHERE state = 'leased'
 
 -- name: retry_failed
 UPDATE items SET state = 'todo', reason = NULL, attempts = 0, not_before = 0
-WHERE state = 'failed' AND snapshot = :snapshot
+WHERE state = 'failed' AND snapshot = :snapshot AND stage IN (SELECT value FROM json_each(:stages))
 
 -- The places that items wait for, and since or from when, found by leaps over the index; `leased`
 -- ones are under way. Places are few, items are many.

@@ -40,3 +40,7 @@ class Access:
         """The gate that requests to a URL go through."""
         host = url.split("://", 1)[1].split("/", 1)[0].split("?", 1)[0].lower()
         return GateKey(host, self.tokens.identity(url), bucket_of(url))
+
+    def is_ours(self, gate: GateKey) -> bool:
+        """Whether requests to that host go through this gate, and not as somebody else."""
+        return gate.credential == self.tokens.identity(f"https://{gate.host}/")

@@ -7,7 +7,7 @@ allow. Refusals close it for all. The decisions are ``policy.pacing``'s and
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -246,14 +246,23 @@ class Gates:
             doors[door] = max(wait if wait > PACE_S else 0.0, doors.get(door, 0.0))
         return doors
 
-    def restore(self, states: Mapping[str, Mapping[str, object]]) -> None:
-        """Take up budgets that an earlier run left; what cannot be read is left out."""
+    def restore(
+        self,
+        states: Mapping[str, Mapping[str, object]],
+        is_ours: Callable[[GateKey], bool] = lambda _: True,
+    ) -> None:
+        """Take up budgets that an earlier run left, of gates that this one goes through.
+
+        What cannot be read is left out.
+        """
         moment, most_rps = self.clock.moment(), self._limits.most_rps
         for name, state in states.items():
             words, named = name.split(" "), state.get("bucket")
             if len(words) != 3:
                 continue
             key = GateKey(*words)
+            if not is_ours(key):
+                continue
             if isinstance(named, str):
                 self._renamed[key] = GateKey(key.host, key.credential, named)
             else:

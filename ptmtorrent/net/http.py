@@ -267,7 +267,11 @@ class Transport:
         return self._retries.setdefault(self.access.gate_key(url).host, RetryBudget())
 
     async def _retrying(self, url: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Run ``attempt`` as often as ``policy.backoff`` says; tenacity only turns the crank."""
+        """Run ``attempt`` as often as ``policy.backoff`` says; tenacity only turns the crank.
+
+        An error leaves without its traceback: that holds the answer, in a circle with tenacity's
+        note of the attempt, until garbage is collected.
+        """
         retries = self._retries_at(url)
         retries.earned()
         clock, retry = self.gates.clock, self._manners.retry
@@ -291,9 +295,10 @@ class Transport:
 
         try:
             return await crank(once)
-        except FailError as error:
-            error.was_retried = True
-            raise
+        except ItemError as error:
+            if isinstance(error, FailError):
+                error.was_retried = True
+            raise error.with_traceback(None) from error.__cause__
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:

@@ -94,7 +94,8 @@ class Lister:
                 page, attempt = await self._page(hub, cursor)
                 take = None if scope.limit is None else scope.limit - listed
                 sha256 = await asyncio.to_thread(self._put, page)
-                kept = self._keep(page, sha256, (scope, take), attempt)
+                line = self._line(hub, page, sha256, scope, take)
+                kept = self.recorder.record([line], [self._written(attempt)])
                 keeping.append(asyncio.create_task(self._told(hub, kept)))
                 cursor = page.next_cursor
                 while len(keeping) > most:
@@ -142,13 +143,12 @@ class Lister:
     def _put(self, page: ListedPage) -> str:
         return self.store.put(pack_page(page.body))
 
-    async def _keep(
-        self, page: ListedPage, sha256: str, wish: tuple[Scope, int | None], attempt: Attempt
-    ) -> None:
-        scope, take = wish
+    def _line(
+        self, hub: str, page: ListedPage, sha256: str, scope: Scope, take: int | None
+    ) -> Line:
         payload = {
             "snapshot": self.snapshot_id,
-            "hub": attempt.hub,
+            "hub": hub,
             "sha256": sha256,
             "cursor": page.cursor,
             "next": page.next_cursor,
@@ -156,7 +156,7 @@ class Lister:
             "globs": list(scope.globs),
             "scope": scope_text(scope),
         }
-        await self.recorder.record([Line(Kind.PAGE, payload)], [self._written(attempt)])
+        return Line(Kind.PAGE, payload)
 
     async def _told(self, hub: str, kept: Awaitable[None]) -> int:
         """Wait until a page is kept, and say so; returns how many packages are listed by then."""

@@ -46,7 +46,7 @@ def test_a_flipped_bit_of_the_ledger_is_named_or_changes_only_what_is_work(copie
         ("visits", "UPDATE visits SET commits = commits + 1"),
         ("lost", "INSERT INTO lost SELECT max(origin), '0' FROM named"),
         ("figures", "UPDATE figures SET counted = replace(counted, '1', '2')"),
-        ("figures", "UPDATE figures SET counted = '[]'"),
+        ("figures", "UPDATE figures SET counted = '{}'"),
         ("schema", "DROP INDEX packages_by_page"),
     ],
 )

@@ -89,7 +89,7 @@ def test_failed_items_that_are_retried_are_counted_anew(ledger):
         fail_one(ledger)
     assert "failed" in {count.state for count in ledger.figures(snapshot).items}
     with ledger.transaction():
-        assert ledger.work.retry_failed(snapshot) == 1
+        assert ledger.work.retry_failed(snapshot, Stage) == 1
     assert "failed" not in {count.state for count in ledger.figures(snapshot).items}
 
 
@@ -101,7 +101,7 @@ def test_what_changes_no_row_leaves_the_figures(ledger):
     with ledger.transaction():
         ledger.work.save_gates({"host api": "{}"})
         ledger.work.release()
-        ledger.work.retry_failed(snapshot)
+        ledger.work.retry_failed(snapshot, Stage)
     assert plan(ledger, snapshot) == 0
     assert ledger.reads.kept_figures(snapshot) == kept
 

@@ -107,6 +107,22 @@ def test_what_failed_is_named_and_mended_by_retry_failed(another: Job, capsys):
     assert another.dataset().snapshot == SECOND
 
 
+@pytest.mark.parametrize(
+    "command", [("list",), ("snapshot", "--depth", "listing")], ids=["list", "snapshot"]
+)
+def test_what_is_not_tried_again_keeps_its_reason(another: Job, command: tuple[str, ...]):
+    with another.served("cdn=corrupt:1"):
+        assert another.run("list") == 0
+        assert another.run("fetch", "--depth", "full") == 3
+        failed = another.items("object", "failed")
+        assert failed
+        assert another.run(*command, "--retry-failed") == 3
+        assert another.items("object", "failed") == failed
+    if command == ("list",):
+        assert another.run("build") == 3
+    assert another.rows("SELECT DISTINCT reason FROM blobs WHERE NOT held") == [("corrupt",)]
+
+
 def test_a_finished_day_says_so_and_new_begins_the_next(another: Job, capsys):
     with another.served():
         assert another.run("snapshot", "--depth", "listing") == 0

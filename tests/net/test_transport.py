@@ -1,7 +1,9 @@
 """The transport against real servers on loopback: redirects, credentials, bodies, refusals."""
 
 import asyncio
+import gc
 import gzip
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -19,6 +21,9 @@ from ptmtorrent.errors import (
 )
 from ptmtorrent.model.events import BudgetChanged, BytesReceived
 from ptmtorrent.net.answer import Limits, Stream
+from ptmtorrent.net.gate import GateKey, Gates
+
+MIB = 2**20
 
 
 def always(**answer: Any) -> Handler:
@@ -563,6 +568,18 @@ async def test_budgets_are_restored_by_the_next_run() -> None:
     assert TOKEN not in repr(states)
 
 
+async def test_what_was_refused_to_somebody_else_is_not_waited_for() -> None:
+    async with serve(always(body=b"[]")) as server, net({HUB: server.base}) as n:
+        gates, token = n.transport.gates, "hub.example token api"
+        async with gates.slot(GateKey("hub.example", "anonymous", "api")) as leave:
+            leave.refused(900)
+        states = gates.snapshot()
+        again = Gates(gates.clock)
+        again.restore(states | {token: {}}, n.transport.access.is_ours)
+    assert not any(again.doors().values())
+    assert list(again.snapshot()) == [token]
+
+
 async def test_a_bucket_is_called_what_the_server_calls_it() -> None:
     headers = {"x-ratelimit-resource": "core", "x-ratelimit-limit": "60"}
     headers |= {"x-ratelimit-remaining": "59", "x-ratelimit-reset": "1800002000"}
@@ -587,6 +604,25 @@ async def test_a_cancelled_request_gives_its_place_back() -> None:
             n.transport.gates.slot(key),
         ):
             pass
+
+
+async def test_an_answer_that_is_none_is_not_kept_with_its_error() -> None:
+    """It would be until garbage is collected, which is seldom."""
+    page = always(body=b"<html>" + bytes(4 * MIB), content_type="text/html")
+    async with serve(page) as server, net({HUB: server.base}, attempts=2) as n:
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(5):
+                with pytest.raises(ItemError):
+                    await n.transport.get(
+                        f"{HUB}/api/models", headers={"accept": "application/json"}
+                    )
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+    assert kept < 8 * MIB
 
 
 def test_errors_are_item_errors() -> None:

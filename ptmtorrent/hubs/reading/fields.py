@@ -55,7 +55,7 @@ def instant(record: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def loads(data: str) -> Any:
-    """JSON without its traps: NaN and infinities are null, integers beyond 64 bits are floats.
+    """JSON without its traps: NaN and Infinity are null, integers beyond 64 bits are floats.
 
     What the fast reader refuses (traps, half a surrogate pair) the slow one reads, or refuses too.
     """
