@@ -4,12 +4,13 @@ A shape lists every field a hub is known to send, with its type and the column i
 without a column is kept raw, in the page (docs/FORMATS.md lists those). Counting compares records
 with the shape and changes nothing: a record that drifted is still read as well as it can be.
 
-A record that did not drift is told by three set operations; only the others are walked.
+A record that did not drift is told by its looks (names and types) among those that fitted before,
+or else by three set operations; only the others are walked.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 from types import NoneType
@@ -21,6 +22,8 @@ from ptmtorrent.model.text import clean
 MOST_NAMES = 100
 """Names counted as new, a page; they are the hub's, and there may be any number of them."""
 LONGEST_NAME = 100
+MOST_LOOKS = 100
+"""Looks of rows that are remembered, a table and a page."""
 
 _ANY = (str, int, float, bool, list, dict, date, datetime)
 """What JSON and YAML make of a value."""
@@ -65,6 +68,8 @@ class _Table:
         always: names that must be there.
         tables: the tables in it whose keys are compared.
         open: whether other keys are free.
+        fitted: names and types, one behind the other, of rows that were found to fit: most rows of
+            a page are alike.
     """
 
     prefix: str
@@ -73,6 +78,7 @@ class _Table:
     always: frozenset[str]
     tables: tuple[tuple[str, "_Table"], ...]
     open: bool
+    fitted: set[tuple[Any, ...]] = field(default_factory=set)
 
 
 def drift_of(records: Iterable[object], shape: Shape) -> tuple[Drift, ...]:
@@ -128,9 +134,15 @@ def _fits(record: _Row, known: _Table) -> bool:
     """Whether a record is as the shape says, seen quickly; False asks for a closer look."""
     if known.open:
         record = {name: record.get(name) for name in known.fields}
-    pairs = zip(record, map(type, record.values()), strict=True)
-    if not (known.always <= record.keys() and known.fitting.issuperset(pairs)):
+    if len(record) > len(known.fields):
         return False
+    looks = (*record, *map(type, record.values()))
+    if looks not in known.fitted:
+        pairs = zip(record, map(type, record.values()), strict=True)
+        if not (known.always <= record.keys() and known.fitting.issuperset(pairs)):
+            return False
+        if len(known.fitted) < MOST_LOOKS:
+            known.fitted.add(looks)
     for name, table in known.tables:
         inner = record.get(name)
         if isinstance(inner, dict) and not _fits(inner, table):
