@@ -17,18 +17,18 @@ _PEAK = 250 * 1024**2
 
 
 _LARGE = (
-    "Where the time goes (2026-11, strace and py-spy): 0.3 s until the first connection, 4.0 s while"
-    " the object comes, 0.2 s after it; the sync at the end finds everything written. While it comes"
-    " the socket is read on one core, at a share of 45 % of our samples, the other core writes and"
-    " hashes (sha256 alone takes 1.2 s or more), and the server takes its part of both. A larger"
-    " buffer between the two changes nothing. What curl need not do is the hash and the start."
+    "Where the time goes (2026-11, strace and py-spy): 0.3 s until the first connection, 4.0 s"
+    " while the object comes, 0.2 s after it; the sync at the end finds all of it written. While it"
+    " comes one core reads the socket, the other writes and hashes (sha256 alone takes 1.2 s), and"
+    " the server takes its part of both. A larger buffer between the two changes nothing. What curl"
+    " need not do is to hash and to start Python."
 )
 _LISTING = (
-    "Where the time goes (2026-11, py-spy, of the samples of all threads): reading records 44 %"
-    " (JSON 10 %, outlines 12 %, what hubs changed in their shape 15 %, now less), the ledger 17 %,"
-    " start and imports 8 %, compressing 5 %, the rest HTTP, journal and syncs. Nearly all of it"
-    " holds the interpreter's lock, so that the second core helps little: the limit is what one core"
-    " does in Python. Reading pages in another thread was tried, and gained nothing."
+    "Where the time goes (2026-11, py-spy, of the samples of all threads): reading records 40 %"
+    " (JSON 10 %, outlines 12 %, what changed in their shape 10 %), the ledger 17 %, start and"
+    " imports 8 %, compressing 5 %, the rest HTTP, journal and syncs. Nearly all of it holds the"
+    " interpreter's lock, so that the second core helps little: the limit is what one core does in"
+    " Python. Reading pages in another thread was tried, and gained nothing."
 )
 
 
