@@ -344,7 +344,7 @@ MUTANTS = (
         "ptmtorrent/extract/tree.py",
         "        if value > limit:\n",
         "        if value < 0:\n",
-        ("tests/extract/test_extract_files.py",),
+        ("tests/extract/test_extract_files.py::test_a_path_beyond_measure_ends_in_over_limit",),
     ),
     # meaning
     Mutant(
