@@ -40,5 +40,6 @@ class Figures:
             return cls(**value | {"items": items, "blobs": (objects, held, saved)})
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrityError(
-                f"the figures kept in the ledger cannot be read: {error}"
+                f"the figures kept in the ledger cannot be read ({error});"
+                " move the ledger away, and it is rebuilt from the journal"
             ) from error
