@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ptmtorrent import disk
+from ptmtorrent.app.session import pages_of
 from ptmtorrent.audit.audit import audit
 from ptmtorrent.audit.fault import FaultKind
 from ptmtorrent.audit.ground import Ground
@@ -75,7 +76,7 @@ def rebuild(path: Path, store: BlobStore, entries: Iterable[Entry]) -> None:
     """Make a ledger that has taken in the given journal lines."""
     ledger = Ledger.open(path)
     try:
-        intake = Intake(ledger, store, {kind.id: kind.in_outline for kind in HUBS})
+        intake = Intake(ledger, store, pages_of(store))
         lines = iter(entries)
         while batch := list(islice(lines, BATCH)):
             with ledger.transaction():

@@ -169,7 +169,7 @@ class Run:
             snapshot_id=self.snapshot.id,
             number=self.snapshot.seq,
             hubs=hubs,
-            store=self.here.store,
+            pages=self.here.pages,
             recorder=net.recorder,
             clock=self.clock,
             watch=self.watch,

@@ -23,6 +23,7 @@ from ptmtorrent.fetch.mirror import Mirror
 from ptmtorrent.fetch.objects import ObjectFetcher
 from ptmtorrent.fetch.partial import Limits
 from ptmtorrent.hubs import GIT_HOSTS, HUBS
+from ptmtorrent.hubs.aside import Aside
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.events import Watcher
@@ -33,9 +34,11 @@ from ptmtorrent.net.courier import Manners
 from ptmtorrent.net.gate import Gates
 from ptmtorrent.net.http import Transport
 from ptmtorrent.pipeline.intake import Intake
+from ptmtorrent.pipeline.pages import Pages
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.pipeline.refining import Parser, Refining
 from ptmtorrent.settings import Settings
+from ptmtorrent.store.base import BlobStore
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import Root, check_space, open_root
@@ -55,6 +58,7 @@ class Held:
     store: LocalStore
     journal: Journal
     ledger: Ledger
+    pages: Pages
     intake: Intake
     parsers: Mapping[str, Parser]
 
@@ -101,12 +105,20 @@ def held(path: Path, *, create: bool) -> Iterator[Held]:
             journal = Journal.open(root.path, write=True)
             try:
                 parsers = {kind.id: kind.parse for kind in HUBS}
-                intake = Intake(ledger, store, {kind.id: kind.in_outline for kind in HUBS})
-                intake.catch_up(journal)
-                yield Held(root, store, journal, ledger, intake, parsers)
+                with pages_of(store) as pages:
+                    intake = Intake(ledger, store, pages)
+                    intake.catch_up(journal)
+                    yield Held(root, store, journal, ledger, pages, intake, parsers)
             finally:
                 ledger.close()
                 journal.close()
+
+
+def pages_of(store: BlobStore) -> Pages:
+    """The listing pages of all hubs in a store."""
+    readers = {kind.id: kind.in_outline for kind in HUBS}
+    asides = {kind.id: Aside(kind.id) for kind in HUBS if kind.outline is not None}
+    return Pages(store, readers, asides)
 
 
 @asynccontextmanager

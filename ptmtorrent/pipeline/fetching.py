@@ -26,8 +26,8 @@ from ptmtorrent.model.work import (
     Skipped,
     Visited,
 )
-from ptmtorrent.pipeline.intake import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
+from ptmtorrent.pipeline.pages import pack_page
 from ptmtorrent.pipeline.recorder import Change, Recorder
 from ptmtorrent.pipeline.scheduler import Found
 from ptmtorrent.store.base import BlobStore

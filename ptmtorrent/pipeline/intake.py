@@ -5,8 +5,7 @@ holds. Records are read here, in outline, by the hub's own pure reader.
 """
 
 import fnmatch
-import gzip
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -21,24 +20,24 @@ from ptmtorrent.ledger.roots import (
     VisitLine,
 )
 from ptmtorrent.model.clock import rfc3339
-from ptmtorrent.model.package import Outline, ParsedPage
+from ptmtorrent.model.package import Outline
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import Stage
 from ptmtorrent.pipeline.lines import Kind
+from ptmtorrent.pipeline.pages import Pages
 from ptmtorrent.store.base import BlobStore
 from ptmtorrent.store.journal import Entry, Journal
 
-Reader = Callable[[bytes], ParsedPage[Outline]]
 BATCH = 500
 
 
 class Intake:
     """Takes journal lines into the ledger."""
 
-    def __init__(self, ledger: Ledger, store: BlobStore, readers: Mapping[str, Reader]) -> None:
+    def __init__(self, ledger: Ledger, store: BlobStore, pages: Pages) -> None:
         self._ledger = ledger
         self._store = store
-        self._readers = readers
+        self._pages = pages
         self._numbers = {s.id: s.seq for s in ledger.reads.snapshots()}
 
     def number(self, snapshot_id: str) -> int:
@@ -106,7 +105,7 @@ class Intake:
 
     def _page(self, entry: Entry) -> PageLine:
         payload = entry.payload
-        parsed = self._readers[payload["hub"]](read_page(self._store, payload["sha256"]))
+        parsed = self._pages.read(payload["hub"], payload["sha256"])
         kept = _selected(parsed.packages, payload.get("globs", ()), payload.get("take"))
         return PageLine(
             snapshot=self.number(payload["snapshot"]),
@@ -179,16 +178,6 @@ def _digest_at(journal: Journal, number: int) -> str | None:
         return journal.head.digest
     line = next(journal.entries(after=number - 1), None)
     return None if line is None else line.digest
-
-
-def read_page(store: BlobStore, sha256: str) -> bytes:
-    """The body of a listing page as the hub sent it."""
-    return gzip.decompress(store.read(sha256))
-
-
-def pack_page(body: bytes) -> bytes:
-    """A page body as it is kept: gzip without name or time, so equal bodies are equal blobs."""
-    return gzip.compress(body, 6, mtime=0)
 
 
 def matches(name: str, globs: Collection[str]) -> bool:

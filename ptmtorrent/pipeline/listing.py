@@ -14,10 +14,9 @@ from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.events import PageListed, Watcher
 from ptmtorrent.model.package import ListedPage, Scope
 from ptmtorrent.model.work import Attempt, Done, Failed, Outcome, Skipped, Stage
-from ptmtorrent.pipeline.intake import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
+from ptmtorrent.pipeline.pages import Pages
 from ptmtorrent.pipeline.recorder import Change, Recorder
-from ptmtorrent.store.base import BlobStore
 
 WAITS_S = (1.0, 5.0)
 """Pauses before a page is asked for again."""
@@ -42,7 +41,7 @@ class Lister:
     snapshot_id: str
     number: int
     hubs: Mapping[str, Hub]
-    store: BlobStore
+    pages: Pages
     recorder: Recorder
     clock: Clock
     watch: Watcher
@@ -93,7 +92,7 @@ class Lister:
             while cursor is not None and (scope.limit is None or listed < scope.limit):
                 page, attempt = await self._page(hub, cursor)
                 take = None if scope.limit is None else scope.limit - listed
-                sha256 = await asyncio.to_thread(self._put, page)
+                sha256 = await asyncio.to_thread(self.pages.keep, hub, page.body)
                 line = self._line(hub, page, sha256, scope, take)
                 kept = self.recorder.record([line], [self._written(attempt)])
                 keeping.append(asyncio.create_task(self._told(hub, kept)))
@@ -139,9 +138,6 @@ class Lister:
 
     def _written(self, attempt: Attempt) -> Change:
         return lambda ledger: ledger.work.attempt(attempt, self.number, self.tool)
-
-    def _put(self, page: ListedPage) -> str:
-        return self.store.put(pack_page(page.body))
 
     def _line(
         self, hub: str, page: ListedPage, sha256: str, scope: Scope, take: int | None

@@ -17,7 +17,7 @@ from ptmtorrent.ledger.rows import PackageRow
 from ptmtorrent.model.events import Notice, Watcher
 from ptmtorrent.model.package import Package, ParsedPage, Refined
 from ptmtorrent.model.visit import Holding, Visit
-from ptmtorrent.pipeline.intake import read_page
+from ptmtorrent.pipeline.pages import read_page
 from ptmtorrent.store.base import BlobStore
 
 Parser = Callable[[bytes], ParsedPage[Package]]

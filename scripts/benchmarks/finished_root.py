@@ -21,8 +21,8 @@ from benchmarks.world import record
 from ptmtorrent.app.session import Held, held
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, Visit
-from ptmtorrent.pipeline.intake import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
+from ptmtorrent.pipeline.pages import pack_page
 
 PAGE = 1000
 HUB = "huggingface"

@@ -11,6 +11,7 @@ from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.package import Answer, AnswerKind, ListedPage, Scope
 from ptmtorrent.pipeline.intake import Intake
 from ptmtorrent.pipeline.lines import Kind
+from ptmtorrent.pipeline.pages import Pages
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
@@ -61,7 +62,8 @@ class Place:
         self.store = LocalStore.at(root.path, write=True)
         self.journal = Journal.open(root.path, write=True)
         self.ledger = Ledger.open(root.layout.ledger)
-        self.intake = Intake(self.ledger, self.store, {HUB: parse})
+        self.pages = Pages(self.store, {HUB: parse})
+        self.intake = Intake(self.ledger, self.store, self.pages)
         self.caught_up = self.intake.catch_up(self.journal)
 
     def recorder(self) -> Recorder:

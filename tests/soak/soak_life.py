@@ -29,6 +29,7 @@ from ptmtorrent.net.clock import Clock as NetClock
 from ptmtorrent.net.gate import Gates
 from ptmtorrent.pipeline.intake import Intake
 from ptmtorrent.pipeline.lines import Kind, Line
+from ptmtorrent.pipeline.pages import Pages
 from ptmtorrent.pipeline.recorder import Change, Recorder
 from ptmtorrent.pipeline.scheduler import Found, Lane, Scheduler
 from ptmtorrent.store.journal import Journal
@@ -127,7 +128,7 @@ class Life:
         self.store = LocalStore.at(root.path, write=True)
         self.journal = Journal.open(root.path, write=True)
         self.ledger = Ledger.open(root.layout.ledger)
-        intake = Intake(self.ledger, self.store, {"huggingface": parse})
+        intake = Intake(self.ledger, self.store, Pages(self.store, {"huggingface": parse}))
         intake.catch_up(self.journal)
         self.gates = Gates(
             NetClock(loop.time, self.clock.wall, asyncio.sleep, self.world.rng.random)

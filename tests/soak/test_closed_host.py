@@ -16,6 +16,7 @@ from ptmtorrent.model.work import Stage
 from ptmtorrent.net.clock import Clock as NetClock
 from ptmtorrent.net.gate import GateKey, Gates
 from ptmtorrent.pipeline.intake import Intake
+from ptmtorrent.pipeline.pages import Pages
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.pipeline.scheduler import Found, Lane, Scheduler
 from ptmtorrent.store.journal import Journal
@@ -61,7 +62,7 @@ class Stand:
         return Found()
 
     async def work(self, *, looks: bool = True) -> None:
-        intake = Intake(self.ledger, self.store, {})
+        intake = Intake(self.ledger, self.store, Pages(self.store, {}))
         recorder = Recorder(self.ledger, self.store, self.journal, intake=intake, clock=self.clock)
         async with recorder:
             await Scheduler(

@@ -1,0 +1,94 @@
+"""Pages of listings: kept as they came, and read in outline."""
+
+import gzip
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Protocol, Self
+
+from ptmtorrent.model.package import Outline, ParsedPage
+from ptmtorrent.store.base import BlobStore
+
+log = logging.getLogger(__name__)
+
+Parsed = ParsedPage[Outline]
+Reader = Callable[[bytes], Parsed]
+
+
+class Aside(Protocol):
+    """Reads pages of one hub beside us, on another processor, and finds what we would find."""
+
+    def is_ready(self) -> bool:
+        """Whether it takes a page now; to be asked before each page."""
+        ...
+
+    def read(self, body: bytes) -> Parsed:
+        """The packages of a page; one call at a time. OSError or EOFError: it is no more."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+class Pages:
+    """Keeps pages in the store, and reads them there.
+
+    The reading of a long listing is begun aside when a page is kept, so that it is done when the
+    journal line is taken in. Whatever is not read aside is read here: nothing else depends on it.
+    A context manager; leaving it ends what reads aside.
+    """
+
+    def __init__(
+        self,
+        store: BlobStore,
+        readers: Mapping[str, Reader],
+        asides: Mapping[str, Aside] | None = None,
+    ) -> None:
+        self._store = store
+        self._readers = readers
+        self._asides = asides or {}
+        self._begun: dict[tuple[str, str], Future[Parsed]] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="aside")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        for aside in self._asides.values():
+            aside.close()
+
+    def keep(self, hub: str, body: bytes) -> str:
+        """Put a page into the store; returns the name of its blob."""
+        sha256 = self._store.put(pack_page(body))
+        aside = self._asides.get(hub)
+        if aside is not None and aside.is_ready():
+            self._begun[hub, sha256] = self._thread.submit(aside.read, body)
+        return sha256
+
+    def read(self, hub: str, sha256: str) -> Parsed:
+        """The packages of a kept page in outline, read by its hub's own pure reader."""
+        begun = self._begun.pop((hub, sha256), None)
+        try:
+            if begun is not None:
+                return begun.result()
+        except (EOFError, OSError) as error:
+            log.warning("the process that reads pages of %s is lost: %s", hub, error)
+        return self._readers[hub](read_page(self._store, sha256))
+
+
+def read_page(store: BlobStore, sha256: str) -> bytes:
+    """The body of a listing page as the hub sent it."""
+    return gzip.decompress(store.read(sha256))
+
+
+def pack_page(body: bytes) -> bytes:
+    """A page body as it is kept: gzip without name or time, so equal bodies are equal blobs."""
+    return gzip.compress(body, 6, mtime=0)
