@@ -14,8 +14,9 @@ from ptmtorrent.console.summary import Summary
 from ptmtorrent.errors import WriterActiveError
 from ptmtorrent.hubs import GIT_HOSTS
 from ptmtorrent.model.events import PassStarted
-from ptmtorrent.pipeline.build import FACTS, HISTORY, STATE, Build
+from ptmtorrent.pipeline.build import HISTORY, STATE, Build
 from ptmtorrent.pipeline.lines import Kind
+from ptmtorrent.pipeline.telling import FACTS
 from ptmtorrent.shards import documents
 from ptmtorrent.shards import manifest as manifests
 from ptmtorrent.shards.manifest import About, Manifest, Shard

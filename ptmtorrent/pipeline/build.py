@@ -11,54 +11,42 @@ come by key, each opened at most once, and not at all when its state was built b
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ptmtorrent.errors import FailError, SkipError, SkipReason
-from ptmtorrent.extract.files import files
-from ptmtorrent.extract.history import commit_count, commits, unreachable
+from ptmtorrent.errors import FailError, SkipError
 from ptmtorrent.extract.repository import Leash
-from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.ledger.ledger import Ledger
-from ptmtorrent.ledger.rows import AssetRow, OriginRow, PackageRow, Snapshot
-from ptmtorrent.model.clock import parse_rfc3339
+from ptmtorrent.ledger.rows import OriginRow, Snapshot
 from ptmtorrent.model.events import Notice, TableBuilt, Watcher
-from ptmtorrent.model.key import origin_key, package_key
 from ptmtorrent.model.oid import sha256_of
-from ptmtorrent.model.package import Asset, Package
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.pipeline.ahead import ahead
 from ptmtorrent.pipeline.refining import Refining
+from ptmtorrent.pipeline.rows import (
+    Row,
+    asset_row,
+    instant,
+    lost_row,
+    not_held_rows,
+    package_row,
+    ref_rows,
+)
+from ptmtorrent.pipeline.telling import Held, Teller, Told
 from ptmtorrent.shards.manifest import Shard
 from ptmtorrent.shards.schema import load_schema
 from ptmtorrent.shards.writer import ShardWriter
 from ptmtorrent.store.base import BlobStore
 
-Row = dict[str, Any]
-
 STATE = ("packages", "assets", "hubs", "origins", "refs", "unreachable", "not_held", "blobs")
-FACTS = ("commits", "files")
 HISTORY = ("attempts",)
 COUNTS_AT_ONCE = 1000
 SMALL = 4 * 2**20
 """Bytes; origins whose packs have no more are read ahead of their turn, some at a time."""
-
-
-_Held = tuple[Visit, Holding]
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What an origin tells: rows first seen, commits reachable, if that is known, and lost."""
-
-    count: int | None = None
-    lost: Sequence[str] = ()
-    commits: Sequence[Row] = ()
-    files: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +54,9 @@ class _State:
     """An origin: what is held of it, names of what was told before, and what need not be read."""
 
     row: OriginRow
-    held: _Held | None = None
+    held: Held | None = None
     earlier: Sequence[tuple[str, str]] = ()
-    known: _Told | None = None
+    known: Told | None = None
 
     @property
     def is_small(self) -> bool:
@@ -144,9 +132,9 @@ class Build:
                     {"field": field, "change": change, "records": records}
                     for field, change, records in json.loads(listing.drift)
                 ],
-                "first_page_at": _instant(listing.first_page_at),
-                "last_page_at": _instant(listing.last_page_at),
-                "unreachable_since": _instant(listing.unreachable_since),
+                "first_page_at": instant(listing.first_page_at),
+                "last_page_at": instant(listing.last_page_at),
+                "unreachable_since": instant(listing.unreachable_since),
                 "outcome": listing.outcome,
                 "reason": listing.reason,
                 "scope": listing.scope,
@@ -164,16 +152,16 @@ class Build:
 
     def _attempts(self) -> Iterator[Row]:
         for attempt in self.ledger.reads.attempts(self.snapshot.seq):
-            yield {**attempt, "at": _instant(attempt["at"])}
+            yield {**attempt, "at": instant(attempt["at"])}
 
     def _origins(self) -> None:
         names = ("origins", "refs", "unreachable", "not_held", "commits", "files")
         leash = Leash()
         with ExitStack() as stack:
             writers = {name: stack.enter_context(self._writer(name)) for name in names}
-            tell = partial(self._tell, leash=leash)
+            teller = Teller(self.store, self.dataset, self.privacy_key, leash)
             turns = stack.enter_context(
-                closing(ahead(self._states(), tell, attrgetter("is_small")))
+                closing(ahead(self._states(), partial(_tell, teller), attrgetter("is_small")))
             )
             stack.callback(leash.end)
             for state, told in turns:
@@ -187,25 +175,25 @@ class Build:
         reads = self.ledger.reads
         for row in reads.origins():
             if row.visit is None or row.holding is None:
-                yield _State(row, known=_Told())
+                yield _State(row, known=Told())
                 continue
             visit = Visit.from_bytes(self.store.read(row.visit))
             held = visit, Holding.from_bytes(self.store.read(row.holding))
             earlier = reads.told_visits(row.id)
             count = reads.commit_count(row.id, row.visit)
             if count is not None and row.visit in {name for name, _ in earlier}:
-                yield _State(row, held, known=_Told(count, reads.lost_commits(row.id)))
+                yield _State(row, held, known=Told(count, reads.lost_commits(row.id)))
             else:
                 yield _State(row, held, earlier)
 
     def _origin(
-        self, state: "_State", tell: Callable[[], "_Told"], writers: Mapping[str, ShardWriter]
+        self, state: "_State", tell: Callable[[], Told], writers: Mapping[str, ShardWriter]
     ) -> None:
         row = state.row
         try:
             told = tell()
         except (SkipError, FailError) as error:
-            row, told = replace(row, reason=error.reason), _Told()
+            row, told = replace(row, reason=error.reason), Told()
             self.untold.append(row.url)
             self.watch(Notice(f"{row.url}: its facts are missing: {error.reason}: {error}"))
         writers["origins"].write([self._origin_row(row, state.held, told.count)])
@@ -220,39 +208,20 @@ class Build:
         if told.count is not None and state.known is None:
             self._count(row.id, sha256_of(visit.to_bytes()), told.count, told.lost)
 
-    def _tell(self, state: "_State", leash: Leash) -> "_Told":
-        """The facts no earlier visit told. Called in any thread: the ledger is not for here.
-
-        All or none: the rows of one origin are complete before the first is written, so an
-        origin that cannot be read costs itself and is told whole by a later snapshot.
-        """
-        if state.known is not None or state.held is None:
-            return state.known or _Told()
-        earlier = [
-            (Visit.from_bytes(self.store.read(v)), Holding.from_bytes(self.store.read(h)))
-            for v, h in state.earlier
-        ]
-        with workbench(self.store, *state.held, earlier, leash) as view:
-            return _Told(
-                commits=list(commits(view, self.privacy_key)),
-                files=list(files(view, self.store)),
-                lost=[row["oid"] for row in unreachable(view)],
-                count=commit_count(view),
-            )
-
-    def _with_reasons(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def _with_reasons(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """Rows of ``files``, with why the blob a pointer stands for is not held."""
         for row in rows:
             if row["lfs"] and not row["held"]:
-                row["reason"] = self.ledger.reads.object_reason(row["sha256"])
-            yield row
+                yield {**row, "reason": self.ledger.reads.object_reason(row["sha256"])}
+            else:
+                yield row
 
     def _count(self, origin: int, visit: str, count: int, lost: Sequence[str]) -> None:
         self._counted.append((origin, visit, count, lost))
         if len(self._counted) >= COUNTS_AT_ONCE:
             self._keep_counts()
 
-    def _origin_row(self, row: OriginRow, held: "_Held | None", commits: int | None) -> Row:
+    def _origin_row(self, row: OriginRow, held: Held | None, commits: int | None) -> Row:
         """A row of ``origins``; an origin never visited has its reason and little else."""
         visit, holding = held or (None, None)
         host = str(urlsplit(row.url).hostname)
@@ -269,7 +238,7 @@ class Build:
             "commits": commits,
             "bytes": holding.pack_bytes if holding else None,
             "reason": row.reason,
-            "observed_at": _instant(row.observed_at),
+            "observed_at": instant(row.observed_at),
         }
 
     def _keep_counts(self) -> None:
@@ -279,103 +248,8 @@ class Build:
         self._counted.clear()
 
 
-def package_row(row: PackageRow, package: Package, assets: Sequence[Row] = ()) -> Row:
-    """A row of ``packages``: the record as listed, and what became of it and of its assets."""
-    lacks = [a["reason"] for a in assets if not a["held"] and a["reason"] != SkipReason.UNSUPPORTED]
-    return {
-        "package_key": package_key(row.hub, row.package_id),
-        "hub": row.hub,
-        "package_id": row.package_id,
-        "collection": package.collection,
-        "name": package.name,
-        "owner": package.owner,
-        "former_names": json.loads(row.former_names),
-        "url": package.url,
-        "origin_key": None if row.origin is None else origin_key(row.origin),
-        "origin": row.origin,
-        "head": package.head,
-        "status": row.status,
-        "first_seen": row.first_seen,
-        "last_seen": row.last_seen,
-        "task": package.task,
-        "library": package.library,
-        "framework": package.framework,
-        "architecture": package.architecture,
-        "license_raw": package.license_raw,
-        "license_spdx": package.license_spdx,
-        "languages": list(package.languages),
-        "tags": list(package.tags),
-        "datasets": list(package.datasets),
-        "papers": [{"kind": paper.kind, "id": paper.id} for paper in package.papers],
-        "downloads_30d": package.downloads_30d,
-        "downloads_all": package.downloads_all,
-        "likes": package.likes,
-        "load_targets": [asdict(target) for target in package.load_targets],
-        "entry_points": list(package.entry_points),
-        "dependencies": list(package.dependencies),
-        "parameters": package.parameters,
-        "used_bytes": package.used_bytes,
-        "created_at": package.created_at,
-        "modified_at": package.modified_at,
-        "depth": "history" if lacks and row.visit else _depth(row),
-        "reason": row.visit_reason
-        or (row.object_reason if row.lacks_objects else None)
-        or next(filter(None, lacks), None),
-        "raw_sha256": row.page,
-        "raw_index": row.raw_index,
-        "observed_at": parse_rfc3339(row.received_at),
-    }
-
-
-def asset_row(row: PackageRow, asset: Asset, found: AssetRow) -> Row:
-    """A row of ``assets``: a file as its package names it, and what became of it."""
-    return {
-        "package_key": package_key(row.hub, row.package_id),
-        "hub": row.hub,
-        "package_id": row.package_id,
-        "url": asset.url,
-        "place": asset.place,
-        "path": asset.path,
-        "sha256_prefix": asset.sha256_prefix,
-        "sha256": found.sha256,
-        "size": found.size,
-        "held": found.sha256 is not None,
-        "reason": asset.reason or found.reason,
-        "observed_at": _instant(found.observed_at),
-    }
-
-
-def ref_rows(visit: Visit) -> Iterator[Row]:
-    """The rows of ``refs`` of a visit."""
-    key = origin_key(visit.url)
-    for ref in visit.refs:
-        yield {
-            "origin_key": key,
-            "origin": visit.url,
-            "name": ref.name,
-            "target": ref.target,
-            "kind": ref.kind,
-            "commit": ref.commit,
-        }
-
-
-def lost_row(url: str, oid: str) -> Row:
-    """A row of ``unreachable``."""
-    return {"origin_key": origin_key(url), "origin": url, "oid": oid}
-
-
-def not_held_rows(visit: Visit) -> Iterator[Row]:
-    """The rows of ``not_held`` of a visit."""
-    key = origin_key(visit.url)
-    for blob in visit.not_held:
-        yield {"origin_key": key, "origin": visit.url, "oid": blob.oid, "reason": blob.reason}
-
-
-def _depth(row: PackageRow) -> str:
-    if row.visit is None:
-        return "listing"
-    return "history" if row.lacks_blobs or row.lacks_objects else "full"
-
-
-def _instant(text: str | None) -> Any:
-    return None if text is None else parse_rfc3339(text)
+def _tell(teller: Teller, state: _State) -> Told:
+    """What an origin tells. Called in any thread: the ledger is not for here."""
+    if state.known is not None or state.held is None:
+        return state.known or Told()
+    return teller.tell(state.held, state.earlier)

@@ -14,11 +14,10 @@ from raw import Raw
 from watch import Canary, Contacts, Outside
 
 from ptmtorrent.errors import FailError, ItemError, SkipError
-from ptmtorrent.extract.files import files
-from ptmtorrent.extract.history import commit_count, commits, unreachable
-from ptmtorrent.extract.workbench import workbench
+from ptmtorrent.extract.repository import Leash
 from ptmtorrent.model.work import Depth, Moved, ObjectSource, ObjectTask, OriginTask, Visited
-from ptmtorrent.pipeline.build import lost_row, not_held_rows, ref_rows
+from ptmtorrent.pipeline.rows import lost_row, not_held_rows, ref_rows
+from ptmtorrent.pipeline.telling import Teller
 from ptmtorrent.shards.schema import load_schema
 from ptmtorrent.shards.writer import ShardWriter
 
@@ -150,19 +149,20 @@ async def _fetched(here: Bench, found: Visited, blob: Any) -> str:
 
 def _tell(here: Bench, found: Visited, place: Path, end: End) -> None:
     """As the build does it: all facts of an origin, then shards of them."""
-    visit, store = found.visit, here.store
+    visit = found.visit
+    (place / "dataset").mkdir()
     try:
-        with workbench(store, visit, found.holding) as view:
-            tables = {
-                "commits": list(commits(view, KEY)),
-                "files": list(files(view, store)),
-                "unreachable": [lost_row(visit.url, row["oid"]) for row in unreachable(view)],
-            }
-            commit_count(view)
+        told = Teller(here.store, place / "dataset", KEY, Leash()).tell((visit, found.holding))
     except ItemError as error:
         end.told, end.message = outcome(error), str(error)
         return
-    tables |= {"refs": list(ref_rows(visit)), "not_held": list(not_held_rows(visit))}
+    tables = {
+        "commits": told.commits,
+        "files": told.files,
+        "unreachable": [lost_row(visit.url, oid) for oid in told.lost],
+        "refs": ref_rows(visit),
+        "not_held": not_held_rows(visit),
+    }
     for name, rows in tables.items():
         with ShardWriter(place / "dataset", load_schema(name), "2026-11-21") as writer:
             writer.write(rows)
