@@ -5,13 +5,13 @@ import json
 import pytest
 
 from ptmtorrent.errors import CorruptError
-from ptmtorrent.pipeline import build
+from ptmtorrent.pipeline import telling
 
 
 def test_an_origin_whose_facts_cannot_be_read_has_its_reason_and_the_others_their_rows(
     fresh, monkeypatch
 ):
-    real = build.commits
+    real = telling.commits
     broken: list[str] = []
 
     def commits(view, key):
@@ -21,7 +21,7 @@ def test_an_origin_whose_facts_cannot_be_read_has_its_reason_and_the_others_thei
             raise CorruptError("a commit is not here")
         yield from real(view, key)
 
-    monkeypatch.setattr(build, "commits", commits)
+    monkeypatch.setattr(telling, "commits", commits)
     with fresh.served():
         assert fresh.snapshot() == 0
     rows = dict(fresh.rows("SELECT url, reason FROM origins"))
@@ -31,7 +31,7 @@ def test_an_origin_whose_facts_cannot_be_read_has_its_reason_and_the_others_thei
     assert len(with_commits) > 3
     assert fresh.rows(f"SELECT count(*) FROM all_files WHERE origin = '{broken[0]}'") == [(0,)]
 
-    monkeypatch.setattr(build, "commits", real)
+    monkeypatch.setattr(telling, "commits", real)
     with fresh.served():
         assert fresh.snapshot("--new") == 0
     assert fresh.rows(f"SELECT reason FROM origins WHERE url = '{broken[0]}'") == [(None,)]
