@@ -6,7 +6,7 @@ import pytest
 from job import Job, asked, git
 
 from ptmtorrent.hubs import huggingface
-from ptmtorrent.pipeline import build
+from ptmtorrent.pipeline import telling
 from ptmtorrent.sandbox.generate import generate
 from ptmtorrent.sandbox.move import move
 from ptmtorrent.sandbox.world import World
@@ -24,14 +24,14 @@ def moved(tmp_path_factory):
         assert job.snapshot("--as-of", FIRST) == 0
     job.first_truth = job.truth()
     after = move(job.world)
-    opened, real = [], build.workbench
+    opened, real = [], telling.workbench
 
     def workbench(store, visit, *others):
         opened.append(visit.url.removeprefix("https://huggingface.co/"))
         return real(store, visit, *others)
 
     with job.served() as box, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "workbench", workbench)
+        patch.setattr(telling, "workbench", workbench)
         assert job.snapshot("--as-of", SECOND) == 0
         job.second_opened = opened
         job.second_requests = asked(box)
