@@ -417,4 +417,18 @@ MUTANTS = (
         "            if before < 0:\n",
         ("tests/ledger/test_figures.py",),
     ),
+    Mutant(
+        "a long history waits on disk",
+        "ptmtorrent/shards/spool.py",
+        "                if self._weight >= self.in_memory:\n",
+        "                if self._weight < 0:\n",
+        ("tests/shards/test_spool.py",),
+    ),
+    Mutant(
+        "a process that is lost is missed by nobody",
+        "ptmtorrent/pipeline/pages.py",
+        "        except (EOFError, OSError) as error:\n",
+        "        except KeyError as error:\n",
+        ("tests/pipeline/test_pages.py",),
+    ),
 )
