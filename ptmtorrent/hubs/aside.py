@@ -8,6 +8,7 @@ it cannot outlive us. It gets no token, touches no file, and has no name to be a
     python -m ptmtorrent.hubs.aside HUB     (standard input is the socket)
 """
 
+import logging
 import os
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from multiprocessing.connection import Connection
 from ptmtorrent.hubs import HUBS
 from ptmtorrent.hubs.reading.outlines import from_bytes, to_bytes
 from ptmtorrent.model.package import Outline, ParsedPage
+
+log = logging.getLogger(__name__)
 
 AFTER = 4
 """Pages after which it is begun: a shorter listing is over before the process has begun."""
@@ -36,11 +39,9 @@ class Aside:
     def is_ready(self) -> bool:
         """Whether it takes a page now; begins the process when enough pages have come."""
         self._pages_before -= 1
-        if self._there is None:
-            if self._pages_before < 0 and self._process is None:
-                self._begin()
-            return False
-        if not self._is_ready and self._there.poll():
+        if self._pages_before == -1:
+            self._begin()
+        if not self._is_ready and self._there is not None and self._there.poll():
             self._is_ready = self._heard() == b""
         return self._is_ready
 
@@ -75,19 +76,23 @@ class Aside:
     def _begin(self) -> None:
         """Start it with the modules we have, nothing else of our environment, and no signals.
 
-        A signal that a terminal sends to all of a job is for us.
+        A signal that a terminal sends to all of a job is for us. Where the machine has no process
+        to spare there is none, and pages are read here.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-s", "-m", __name__, self._hub],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                process_group=0,
-            )
-        self._there = Connection(ours.detach())
+        try:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-s", "-m", __name__, self._hub],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    process_group=0,
+                )
+                self._there = Connection(ours.detach())
+        except OSError as error:
+            log.warning("no process to read pages of %s: %s", self._hub, error)
 
 
 def main(words: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """Pages read by another process: what it finds is what we would find, and it ends when we do."""
 
+import errno
 import json
 import os
 import select
@@ -89,6 +90,17 @@ def test_one_that_was_killed_is_named_once_and_not_asked_again():
     assert not aside.is_ready()
     with pytest.raises(EOFError):
         aside.read(PAGE)
+
+
+def test_where_no_process_can_be_had_there_is_none(monkeypatch, caplog):
+    def refused(*_, **__):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("subprocess.Popen", refused)
+    aside = Aside("huggingface", after=0)
+    assert [aside.is_ready() for _ in range(3)] == [False] * 3
+    assert caplog.text.count("no process to read pages") == 1
+    aside.close()
 
 
 def test_it_ends_when_we_are_killed():
