@@ -8,6 +8,7 @@ whole, halves of two versions could meet.
 
 import asyncio
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,8 @@ class HashedFile:
         self.offset = 0
         self._hash = hashlib.sha256()
         with disk.refusals(path):
-            self._file = path.open("xb")
+            os.close(disk.create(path))
+            self._file = disk.Appender(path)
 
     @property
     def sha256(self) -> str:
@@ -78,14 +80,13 @@ class HashedFile:
     def write(self, chunk: bytes) -> None:
         """Append."""
         with disk.refusals(self.path):
-            self._file.write(chunk)
+            self._file.append(chunk)
         self._hash.update(chunk)
         self.offset += len(chunk)
 
     def restart(self) -> None:
         """Forget what is here."""
         with disk.refusals(self.path):
-            self._file.seek(0)
             self._file.truncate()
         self._hash, self.offset = hashlib.sha256(), 0
 

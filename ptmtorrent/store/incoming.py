@@ -1,8 +1,6 @@
 """Writers of blobs whose name is known before their bytes are."""
 
 import hashlib
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from ptmtorrent import disk
@@ -10,9 +8,6 @@ from ptmtorrent.errors import CorruptError
 from ptmtorrent.store.files import BlobFiles
 from ptmtorrent.store.partials import Partials
 from ptmtorrent.store.segments import Segments
-
-_WINDOW = 8 * 2**20
-"""Bytes after which the kernel is told to begin writing back."""
 
 
 class FileWriter:
@@ -24,8 +19,7 @@ class FileWriter:
         self._files = files
         self._partials = partials
         self._path = partials.take(sha256)
-        self._on_its_way = 0
-        self._fd: int | None = None
+        self._file: disk.Appender | None = None
         self._begin()
 
     @property
@@ -39,17 +33,15 @@ class FileWriter:
             self.restart()
             raise CorruptError(f"blob {self._sha256}: more than the {self._size} bytes announced")
         with disk.refusals(self._path):
-            disk.write_all(self._open_fd(), chunk, self._offset)
+            self._open_file().append(chunk)
         self._hash.update(chunk)
         self._offset += len(chunk)
-        if self._offset - self._on_its_way >= _WINDOW:
-            self._send_to_disk()
 
     def restart(self) -> None:
         """Forget what is here and begin at byte 0."""
         with disk.refusals(self._path):
-            os.ftruncate(self._open_fd(), 0)
-        self._hash, self._offset, self._on_its_way = hashlib.sha256(), 0, 0
+            self._open_file().truncate()
+        self._hash, self._offset = hashlib.sha256(), 0
 
     def commit(self) -> None:
         """Check the bytes and make the blob visible.
@@ -60,43 +52,31 @@ class FileWriter:
         if problem:
             self.restart()
             raise CorruptError(problem)
-        with disk.refusals(self._path):
-            self._close_fd()
+        self._close_file()
         self._files.receive(self._path, self._sha256)
 
     def close(self) -> None:
         """Let go of a blob that is not committed; the next writer goes on from here."""
-        if self._fd is not None:
-            self._close_fd()
+        if self._file is not None:
+            self._close_file()
             self._partials.let_go(self._path)
-
-    def _send_to_disk(self) -> None:
-        """Let the kernel begin to write back, so that the sync at the end finds little left.
-
-        A hint and no promise: it loses nothing, and dirty pages are only written (posix_fadvise(2),
-        ``POSIX_FADV_DONTNEED``). Where there is no such call, or it is refused, nothing is hinted.
-        """
-        if hasattr(os, "posix_fadvise"):
-            start, size = self._on_its_way, self._offset - self._on_its_way
-            with suppress(OSError):
-                os.posix_fadvise(self._open_fd(), start, size, os.POSIX_FADV_DONTNEED)
-        self._on_its_way = self._offset
 
     def _begin(self) -> None:
         with disk.refusals(self._path):
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            self._file = disk.Appender(self._path)
             self._hash, self._offset = _rehash(self._path)
         if self._offset > self._size:
             self.restart()
 
-    def _open_fd(self) -> int:
-        if self._fd is None:
+    def _open_file(self) -> disk.Appender:
+        if self._file is None:
             raise ValueError("this writer is closed")
-        return self._fd
+        return self._file
 
-    def _close_fd(self) -> None:
-        fd, self._fd = self._open_fd(), None
-        os.close(fd)
+    def _close_file(self) -> None:
+        file, self._file = self._open_file(), None
+        with disk.refusals(self._path):
+            file.close()
 
 
 class SmallWriter:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ptmtorrent import disk
 from ptmtorrent.errors import CorruptError, FatalError
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.store.journal import Journal
@@ -39,10 +40,10 @@ HALF_A_BLOB = """
     from ptmtorrent.model.oid import sha256_of
     from ptmtorrent.store.local import LocalStore
 
-    data = b"0123456789" * 10_000
+    data = b"0123456789" * 300_000
     store = LocalStore.at(Path(sys.argv[1]), write=True)
     (store.scratch() / "work").write_text("half done")
-    store.writer(sha256_of(data), len(data)).write(data[:66_000])
+    store.writer(sha256_of(data), len(data)).write(data[:2_600_000])
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -108,7 +109,7 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_a_killed_writer_is_resumed_and_a_live_one_left_alone(tmp_path: Path) -> None:
-    data = b"0123456789" * 10_000
+    data = b"0123456789" * 300_000
     child = _start(HALF_A_BLOB, str(tmp_path))
     partial = tmp_path / "store/v1/partial"
 
@@ -122,8 +123,8 @@ def test_a_killed_writer_is_resumed_and_a_live_one_left_alone(tmp_path: Path) ->
     with LocalStore.at(tmp_path, write=True) as store:
         assert list(partial.glob("scratch-*")) == []
         writer = store.writer(sha256_of(data), len(data))
-        assert writer.offset == 66_000
-        writer.write(data[66_000:])
+        assert writer.offset == 2 * disk.PIECE
+        writer.write(data[writer.offset :])
         writer.commit()
     assert list(partial.iterdir()) == []
     with LocalStore.at(tmp_path, write=False) as store:

@@ -1,15 +1,20 @@
 """Who is gone and who is not; and what the disk refuses."""
 
+import ctypes
 import errno
 import fcntl
 import hashlib
+import mmap
 import os
+import random
 import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ptmtorrent import disk
 from ptmtorrent.errors import FatalError, WriterActiveError
@@ -172,18 +177,111 @@ def test_bytes_that_come_another_way_leave_no_partial_behind(tmp_path: Path) -> 
         assert list((tmp_path / "store/v1/partial").iterdir()) == []
 
 
-def test_advice_that_is_refused_does_not_stop_a_download(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EINVAL, "no advice here")
+SIZES = st.lists(st.integers(0, 2 * disk.PIECE + 5), max_size=6)
 
-    monkeypatch.setattr("os.posix_fadvise", refuse, raising=False)
-    monkeypatch.setattr("ptmtorrent.store.incoming._WINDOW", 1)
-    data = b"x" * 100_000
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 3 * 4096), SIZES, st.booleans())
+def test_what_is_appended_in_any_pieces_is_in_the_file_after_what_was_there(
+    tmp_path_factory: pytest.TempPathFactory, before: int, sizes: list[int], interrupt: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "file"
+    written = random.Random(before).randbytes(before)
+    path.write_bytes(written)
+    file = disk.Appender(path)
+    for number, size in enumerate(sizes):
+        data = bytes([number + 1]) * size
+        file.append(data)
+        written += data
+        if interrupt:
+            file.close()
+            assert path.read_bytes() == written
+            file = disk.Appender(path)
+    file.close()
+    assert path.read_bytes() == written
+
+
+def test_large_files_go_past_the_page_cache_where_they_can(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    file = disk.Appender(path)
+    if not file._passes_by:
+        file.close()
+        pytest.skip("this file system has no way past the cache")
+    file.append(bytes(8 * disk.PIECE))
+    assert _cached(path) == 0
+    file.truncate()
+    file.append(b"end")
+    file.close()
+    assert path.read_bytes() == b"end"
+
+
+def _cached(path: Path) -> int:
+    """Pages of a file in the page cache (mincore(2))."""
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as view:
+        pages = (ctypes.c_ubyte * (len(view) // mmap.PAGESIZE))()
+        start = ctypes.addressof(ctypes.c_char.from_buffer(view))
+        assert ctypes.CDLL(None).mincore(ctypes.c_void_p(start), len(view), pages) == 0
+        return sum(page & 1 for page in pages)
+
+
+@pytest.mark.parametrize("refused_by", ["fcntl", "pwrite"])
+def test_where_there_is_no_way_past_the_cache_files_are_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused_by: str
+) -> None:
+    real = os.pwrite
+
+    def no_direct_write(fd: int, data: bytes, offset: int) -> int:
+        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(fd, data, offset)
+
+    def no_flag(fd: int, command: int, flags: int = 0) -> int:
+        if command == fcntl.F_SETFL and flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real_fcntl(fd, command, flags)
+
+    real_fcntl = fcntl.fcntl
+    monkeypatch.setattr("os.pwrite", no_direct_write)
+    if refused_by == "fcntl":
+        monkeypatch.setattr("fcntl.fcntl", no_flag)
+    data = random.Random(0).randbytes(2 * disk.PIECE + 100)
     name = hashlib.sha256(data).hexdigest()
     with LocalStore.at(tmp_path, write=True) as store:
         with closing(store.writer(name, len(data))) as writer:
             writer.write(data)
             writer.commit()
         assert store.read(name) == data
+
+
+def test_a_write_that_is_cut_short_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pwrite
+    monkeypatch.setattr("os.pwrite", lambda fd, data, at: real(fd, data[:5000], at))
+    path = tmp_path / "file"
+    path.touch()
+    data = random.Random(0).randbytes(disk.PIECE + 100)
+    file = disk.Appender(path)
+    file.append(data)
+    file.close()
+    assert path.read_bytes() == data
+
+
+def test_after_a_write_that_failed_what_was_held_back_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    file = disk.Appender(path)
+    file.append(b"x" * disk.PIECE)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pwrite", full)
+        with pytest.raises(OSError, match="space"):
+            file.append(b"y" * disk.PIECE)
+    file.close()
+    assert path.read_bytes() == b"x" * disk.PIECE
