@@ -18,7 +18,6 @@ from ptmtorrent.model.package import Asset, Scope
 from ptmtorrent.model.work import Depth, Stage
 from ptmtorrent.net.gate import Gates
 from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
-from ptmtorrent.pipeline.intake import matches
 from ptmtorrent.pipeline.listing import ENDED, Lister
 from ptmtorrent.pipeline.scheduler import Lane, Scheduler
 from ptmtorrent.pipeline.shelves import HeldShelves
@@ -175,6 +174,7 @@ class Run:
             watch=self.watch,
             tool=self.tool,
             optional=self.optional,
+            twice=frozenset(kind.id for kind in HUBS if kind.lists_twice),
         )
         selected = self.selected
         async with asyncio.TaskGroup() as group:
@@ -240,8 +240,9 @@ class Run:
         refining = self.here.refining(self.watch)
         selected = self.settings.selected()
         for hub in refining.refiners.keys() & selected.keys():
+            scope = Scope(globs=selected[hub])
             for row, refined in refining.packages(hub):
-                if row.last_seen == self.snapshot.id and matches(row.name, selected[hub]):
+                if row.last_seen == self.snapshot.id and scope.selects(row.name):
                     planned += plan_assets(ledger, number, hub, refined.assets)
         return planned
 

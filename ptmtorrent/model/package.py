@@ -1,5 +1,6 @@
 """A package as a hub lists it, and the pages it is listed on."""
 
+import fnmatch
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -235,3 +236,7 @@ class Scope:
     def is_whole(self) -> bool:
         """Whether nothing was left out on purpose."""
         return self.limit is None and not self.globs
+
+    def selects(self, name: str) -> bool:
+        """Whether a package of this name is to be kept, as far as globs decide."""
+        return not self.globs or any(fnmatch.fnmatchcase(name, glob) for glob in self.globs)

@@ -4,9 +4,8 @@ A line names blobs; they are read back from the store, so what the ledger knows 
 holds. Records are read here, in outline, by the hub's own pure reader.
 """
 
-import fnmatch
 import gzip
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -21,7 +20,7 @@ from ptmtorrent.ledger.roots import (
     VisitLine,
 )
 from ptmtorrent.model.clock import rfc3339
-from ptmtorrent.model.package import Outline, ParsedPage
+from ptmtorrent.model.package import Outline, ParsedPage, Scope
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import Stage
 from ptmtorrent.pipeline.lines import Kind
@@ -191,16 +190,11 @@ def pack_page(body: bytes) -> bytes:
     return gzip.compress(body, 6, mtime=0)
 
 
-def matches(name: str, globs: Collection[str]) -> bool:
-    """Whether a package's name is one that globs select; none selects all."""
-    return not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-
-
 def _selected(
     packages: Iterable[tuple[int, Outline]], globs: Iterable[str], take: int | None
 ) -> Iterator[tuple[int, Outline]]:
-    patterns = tuple(globs)
-    chosen = ((index, package) for index, package in packages if matches(package.name, patterns))
+    scope = Scope(globs=tuple(globs))
+    chosen = ((index, package) for index, package in packages if scope.selects(package.name))
     return islice(chosen, take)
 
 

@@ -36,7 +36,8 @@ class Lister:
     A page and its next cursor are durable together, so a killed listing goes on where it was. An
     error ends that hub's listing as ``cut`` (or ``unreachable`` when not even one page came); the
     packages it did not reach stay in the dataset as ``unseen``, and the other hubs go on. The
-    reason of an ``optional`` hub begins with ``hub_unreachable``.
+    reason of an ``optional`` hub begins with ``hub_unreachable``. A listing of a hub that lists
+    ``twice`` does not end when there are enough packages, for its later pages say more of them.
     """
 
     snapshot_id: str
@@ -48,6 +49,7 @@ class Lister:
     watch: Watcher
     tool: str
     optional: frozenset[str] = frozenset()
+    twice: frozenset[str] = frozenset()
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     _told_of: dict[str, int] = field(default_factory=dict)
 
@@ -90,9 +92,8 @@ class Lister:
         keeping: deque[asyncio.Task[int]] = deque()
         most = AHEAD if scope.limit is None else 0
         try:
-            while cursor is not None and (scope.limit is None or listed < scope.limit):
+            while cursor is not None and (take := self._take(hub, scope, listed)) != 0:
                 page, attempt = await self._page(hub, cursor)
-                take = None if scope.limit is None else scope.limit - listed
                 sha256 = await asyncio.to_thread(self._put, page)
                 line = self._line(hub, page, sha256, scope, take)
                 kept = self.recorder.record([line], [self._written(attempt)])
@@ -103,6 +104,12 @@ class Lister:
         finally:
             for task in keeping:
                 await task
+
+    def _take(self, hub: str, scope: Scope, listed: int) -> int | None:
+        """How many records of the next page count; None for all."""
+        if scope.limit is None or hub in self.twice:
+            return scope.limit
+        return scope.limit - listed
 
     async def _page(self, hub: str, cursor: str) -> tuple[ListedPage, Attempt]:
         """A page; an answer that makes no sense is asked for again, a few times.

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from job import Job
+from job import Job, asked
 
 from ptmtorrent.sandbox.generate import generate
 from ptmtorrent.sandbox.move import move
@@ -135,6 +135,19 @@ def test_only_names_of_a_hub_that_lists_by_files(of_five):
         ("Heron@7", "listed", "history"),
     ]
     assert of_five.rows("SELECT outcome FROM hubs WHERE hub = 'onnxmodelzoo'") == [("limited",)]
+
+
+def test_what_a_limit_lists_of_a_hub_of_two_endpoints_is_what_the_whole_listing_says(of_five, five):
+    """The first packages of the catalogue, with all that their details say, and no others."""
+    with of_five.served() as box:
+        only = ("--only", "modelzoo", "--depth", "listing", "--limit", "4")
+        assert of_five.run("snapshot", *only) == 0
+        paths = [request.partition("/api/models/")[2] for request in asked(box)]
+    told = "SELECT * EXCLUDE (depth, reason, raw_sha256) FROM packages WHERE hub = 'modelzoo'"
+    whole = five.rows(f"{told} AND raw_index < 4 ORDER BY raw_index")
+    assert of_five.rows(f"{told} ORDER BY raw_index") == whole
+    assert of_five.rows("SELECT count(*) FROM packages WHERE len(papers) > 0") == [(2,)]
+    assert paths == ["0/", "heron-caffe/", "tern/", "eddy-pytorch/", "tide-net/"]
 
 
 def test_two_hubs_away_cost_themselves_and_hubs_says_since_when(of_five):

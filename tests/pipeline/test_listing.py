@@ -1,6 +1,8 @@
 """The list pass: nothing twice, nothing lost, an outage is not a deletion."""
 
+import json
 import random
+from typing import Any
 
 import pytest
 from place import CLOCK, HUB, ListHub, Place, record
@@ -9,6 +11,7 @@ from ptmtorrent import disk
 from ptmtorrent.errors import FatalError, NetworkError
 from ptmtorrent.model.events import PageListed
 from ptmtorrent.model.package import Scope
+from ptmtorrent.pipeline.intake import read_page
 from ptmtorrent.pipeline.listing import Lister
 from ptmtorrent.store.records import SMALL
 
@@ -19,7 +22,9 @@ async def no_pause(seconds: float) -> None:
     assert seconds >= 0
 
 
-async def list_hub(place: Place, hub: ListHub, number: int, scope: Scope = WHOLE) -> list:
+async def list_hub(
+    place: Place, hub: ListHub, number: int, scope: Scope = WHOLE, **settings: Any
+) -> list:
     events: list = []
     async with place.recorder() as recorder:
         lister = Lister(
@@ -32,6 +37,7 @@ async def list_hub(place: Place, hub: ListHub, number: int, scope: Scope = WHOLE
             watch=events.append,
             tool="test",
             pause=no_pause,
+            **settings,
         )
         await lister.list_hub(HUB, scope)
     return events
@@ -128,6 +134,20 @@ async def test_a_limit_keeps_exactly_so_many_and_is_no_complete_listing(place):
     [state] = place.ledger.reads.listings(number)
     assert (state.outcome, state.listed, state.scope) == ("limited", 3, '{"limit": 3}')
     assert hub.asked == ["/0", "/1"]
+
+
+async def test_a_limit_counts_packages_where_a_hub_lists_them_twice(place):
+    """The first ones are listed, and each as the last page that shows it says it."""
+    number = place.begin()
+    first, again = [record(1), record(2), record(3)], [record(1, likes=5), record(2, likes=5)]
+    hub = ListHub([first, again])
+    await list_hub(place, hub, number, Scope(limit=2), twice=frozenset({HUB}))
+    [state] = place.ledger.reads.listings(number)
+    assert (state.outcome, state.listed, hub.asked) == ("limited", 2, ["/0", "/1"])
+    rows = list(place.ledger.reads.packages(HUB))
+    assert [(row.name, row.raw_index) for row in rows] == [("org/m1", 0), ("org/m2", 1)]
+    assert len({row.page for row in rows}) == 1
+    assert json.loads(read_page(place.store, rows[0].page)) == again
 
 
 async def test_globs_keep_the_names_that_match(place):
