@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from ptmtorrent.app.session import Held, Online, online, seeded, without_lfs
-from ptmtorrent.hubs import HUBS
+from ptmtorrent.hubs import GIT_HOSTS, HUBS
 from ptmtorrent.hubs.base import Hub, Means
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
@@ -282,6 +282,7 @@ class Run:
             fetch_object=net.objects.fetch,
             fetch_asset=net.assets.fetch,
             late=net.lost,
+            caseless=frozenset(host.base for host in GIT_HOSTS if host.is_caseless),
         )
 
     async def _schedule(self, net: Online, handlers: Fetching, lanes: Sequence[Lane]) -> None:

@@ -128,6 +128,7 @@ class GitHost:
         token: finds its access token, or None.
         bases: canonical base URLs that the token is for, that of its origins among them.
         whoami: its question for accounts and quotas, where it has one.
+        is_caseless: whether names that differ in letter case alone are one repository.
     """
 
     id: str
@@ -137,6 +138,7 @@ class GitHost:
     hosts: tuple[str, ...] = ()
     token: Callable[[], str | None] = lambda: None
     whoami: WhoAmI | None = None
+    is_caseless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
