@@ -176,6 +176,10 @@ class Run:
             optional=self.optional,
             twice=frozenset(kind.id for kind in HUBS if kind.lists_twice),
         )
+        values = self.settings.hubs
+        sources = {kind.id: kind.source(values[kind.id]) for kind in HUBS if kind.id in hubs}
+        for hub, source in sources.items():
+            await lister.check(hub, source)
         selected = self.selected
         async with asyncio.TaskGroup() as group:
             for hub in hubs:
@@ -183,7 +187,7 @@ class Run:
                 if globs is None:
                     group.create_task(lister.skip_hub(hub))
                 else:
-                    scope = Scope(limit=self.settings.limit, globs=globs)
+                    scope = Scope(self.settings.limit, globs, sources[hub])
                     group.create_task(lister.list_hub(hub, scope))
         await self._ask_for_the_missing(net, hubs)
 

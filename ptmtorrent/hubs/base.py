@@ -163,6 +163,7 @@ class HubKind:
         bytes_at: another hub and a glob of names there, whose packages hold the objects of this
             hub's packages; None when its own origins do.
         without_lfs: its origins whose LFS objects their host does not serve any more.
+        source: what its listing is read from, where the settings choose (``Scope.source``).
         lists_twice: whether the pages after the first say more of packages that it listed. They
             then show none but those that a scope takes of the first.
     """
@@ -181,6 +182,7 @@ class HubKind:
     refine: Callable[[Package, Tree], Refined] | None = None
     bytes_at: Callable[[HubValues], tuple[str, str]] | None = None
     without_lfs: Callable[[HubValues], frozenset[str]] = lambda _: frozenset()
+    source: Callable[[HubValues], str | None] = lambda _: None
     lists_twice: bool = False
 
     def in_outline(self, body: bytes) -> ParsedPage[Outline]:

@@ -184,9 +184,13 @@ def parse(body: bytes) -> ParsedPage[Package]:
     return parse_shelf(body, (ENTRIES,))
 
 
+def _registry(values: HubValues) -> str:
+    return shelf_origin(HUB, values, "registry")
+
+
 def _build(means: Means, values: HubValues) -> ShelfHub:
-    origin = shelf_origin(HUB, values, "registry")
-    return ShelfHub(means.shelves, origin, ENTRIES.wanted, parse, frozenset({REGISTRY}))
+    lists = frozenset({REGISTRY})
+    return ShelfHub(means.shelves, _registry(values), ENTRIES.wanted, parse, lists)
 
 
 MODELHUB = HubKind(
@@ -198,4 +202,5 @@ MODELHUB = HubKind(
     parse=parse,
     build=_build,
     refine=refine,
+    source=_registry,
 )

@@ -34,6 +34,7 @@ from ptmtorrent.hubs.modelzoo_source import (
     Source,
     catalogue_of,
     detail_path,
+    digest_of,
     json_of,
 )
 from ptmtorrent.hubs.reading import fields
@@ -226,11 +227,22 @@ def _is_model(slug: str) -> bool:
     return slug != "0" and _SLUG.fullmatch(slug) is not None
 
 
-def _build(means: Means, values: HubValues) -> ModelZoo:
+def _archive(values: HubValues) -> Path | None:
     archive = str(values["archive"])
     if archive and not Path(archive).is_file():
         raise UsageError(f"[hubs.modelzoo] archive: there is no file {archive!r}")
-    return ModelZoo(Archive(Path(archive)) if archive else Site(means.transport))
+    return Path(archive) if archive else None
+
+
+def _build(means: Means, values: HubValues) -> ModelZoo:
+    archive = _archive(values)
+    return ModelZoo(Archive(archive) if archive else Site(means.transport))
+
+
+def _source(values: HubValues) -> str:
+    """The hub, wherever its endpoint is, or an archive by its digest: its path says nothing."""
+    archive = _archive(values)
+    return f"sha256:{digest_of(archive)}" if archive else BASE
 
 
 MODELZOO = HubKind(
@@ -242,5 +254,6 @@ MODELZOO = HubKind(
     parse=parse,
     build=_build,
     endpoints=lambda values: {BASE: str(values["endpoint"])},
+    source=_source,
     lists_twice=True,
 )

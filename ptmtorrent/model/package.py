@@ -227,10 +227,13 @@ class Scope:
     Attributes:
         limit: stop after this many packages, or None.
         globs: names to keep, as glob patterns; empty means all.
+        source: what the listing is read from, where settings choose that: the canonical URL of a
+            repository or a hub, or ``sha256:`` and the digest of an archive. Else None.
     """
 
     limit: int | None = None
     globs: tuple[str, ...] = ()
+    source: str | None = None
 
     @property
     def is_whole(self) -> bool:

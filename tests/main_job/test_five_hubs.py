@@ -1,5 +1,6 @@
 """All five hubs, against the truth of their world."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -308,3 +309,56 @@ def test_a_world_without_the_other_hubs_is_refused_by_nobody(tmp_path):
     assert outcomes["huggingface"] == "complete"
     assert outcomes["pytorchhub"] == "unreachable"
     job.close()
+
+
+def with_setting(job: Job, old: str, new: str) -> None:
+    """Change one line of the settings in a copy of them."""
+    changed = job.root.parent / "changed.toml"
+    text = job.config.read_text()
+    assert text.count(old) == 1
+    changed.write_text(text.replace(old, new))
+    job.config = changed
+
+
+def test_a_snapshot_reads_each_hub_from_one_source(of_five, five, capsys):
+    """Another registry in the middle of a snapshot is refused before anything is asked."""
+    with of_five.served() as box:
+        settings = of_five.config
+        assert of_five.run("list") == 0
+        journal = (of_five.root / "store/v1/journal/000001.jsonl").read_bytes()
+        before = len(asked(box))
+        with_setting(of_five, "waterside-ai/registry", "waterside-ai/tide-net")
+        assert of_five.run("snapshot", "--only", "huggingface") == 2
+        error = capsys.readouterr().err
+        assert "modelhub from https://github.com/waterside-ai/registry" in error
+        assert "https://github.com/waterside-ai/tide-net" in error
+        assert len(asked(box)) == before
+        assert (of_five.root / "store/v1/journal/000001.jsonl").read_bytes() == journal
+        of_five.config = settings
+        assert of_five.snapshot() == 0
+        assert of_five.content() == five.content()
+        with_setting(of_five, "waterside-ai/registry", "waterside-ai/tide-net")
+        assert of_five.run("snapshot", "--new", "--only", "modelhub") == 0
+
+
+def test_an_archive_is_a_source_by_its_bytes_and_hubs_names_it(of_five, tmp_path):
+    body = b'{"models": [{"slug": "knot", "title": "Knot", "link": null}]}'
+    archives = [tmp_path / name for name in ("first", "same", "other")]
+    for archive, content in zip(
+        archives, (body, body, body.replace(b"knot", b"ruff")), strict=True
+    ):
+        archive.write_bytes(content)
+    with of_five.served():
+        settings = of_five.config
+        codes = []
+        for archive in archives:
+            of_five.config = settings
+            with_setting(of_five, "[hubs.modelzoo]", f'[hubs.modelzoo]\narchive = "{archive}"')
+            codes.append(of_five.run("list", "--only", "modelzoo"))
+        of_five.config = settings
+        codes.append(of_five.run("list", "--only", "modelzoo"))
+        assert of_five.run("build") == 0
+    assert codes == [0, 0, 2, 2]
+    [(scope,)] = of_five.rows("SELECT scope FROM hubs WHERE hub = 'modelzoo'")
+    assert json.loads(scope) == {"from": f"sha256:{hashlib.sha256(body).hexdigest()}"}
+    assert of_five.rows("SELECT name FROM packages") == [("knot",)]
