@@ -117,6 +117,13 @@ def test_cards_tell_what_to_load_and_code_what_it_offers(five):
     assert needed
 
 
+def test_the_licence_of_a_package_may_stand_in_its_repository(five):
+    told = "SELECT license_raw, license_spdx FROM packages WHERE name = 'tide-net'"
+    assert five.rows(f"{told} AND hub = 'modelhub'") == [
+        ("Copyright the estuary. Free for all.", None)
+    ]
+
+
 def test_weights_that_are_not_what_their_name_promises_are_not_kept(of_five):
     told = "SELECT count(*) FILTER (held), count(*) FILTER (reason = 'corrupt') FROM assets"
     with of_five.served("weights=corrupt:1") as box:
