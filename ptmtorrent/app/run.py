@@ -285,6 +285,7 @@ class Run:
             visit_origin=net.mirror.visit,
             fetch_object=net.objects.fetch,
             fetch_asset=net.assets.fetch,
+            is_as_held=net.assets.is_as_held,
             late=net.lost,
             caseless=frozenset(host.base for host in GIT_HOSTS if host.is_caseless),
         )

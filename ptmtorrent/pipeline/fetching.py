@@ -19,6 +19,7 @@ from ptmtorrent.model.work import (
     AssetTask,
     Depth,
     Done,
+    HeldAsset,
     Moved,
     ObjectTask,
     OriginTask,
@@ -35,6 +36,7 @@ from ptmtorrent.store.base import BlobStore
 VisitOrigin = Callable[[OriginTask], Awaitable[Visited | Moved]]
 FetchObject = Callable[[ObjectTask], Awaitable[int]]
 FetchAsset = Callable[[AssetTask], Awaitable[Received]]
+IsAsHeld = Callable[[str, HeldAsset], Awaitable[bool]]
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Fetching:
     visit_origin: VisitOrigin
     fetch_object: FetchObject
     fetch_asset: FetchAsset
+    is_as_held: IsAsHeld
     late: set[str] = field(default_factory=set)
     caseless: frozenset[str] = frozenset()
 
@@ -170,10 +173,12 @@ class Fetching:
         return Found(changes=[lambda ledger: ledger.roots.hold(held)], bytes=received)
 
     async def asset(self, item: Item) -> Found:
-        """Fetch one asset, whose size nobody announced."""
-        prefix = await self.recorder.ask(lambda ledger: ledger.work.asset_prefix(item.key))
+        """Fetch one asset, whose size nobody announced, unless it is what is held."""
+        task = await self.recorder.ask(lambda ledger: ledger.work.asset_task(item.key))
+        if task.held is not None and await self.is_as_held(task.url, task.held):
+            return Found()
         self.budget.reserve(0)
-        got = await self.fetch_asset(AssetTask(item.key, prefix))
+        got = await self.fetch_asset(task)
         self.budget.used += got.size
         line = self._line(Kind.ASSET, item, url=item.key, sha256=got.sha256, size=got.size)
         return Found(Done(got), [line], bytes=got.size)

@@ -296,15 +296,36 @@ def test_what_a_complete_listing_does_not_show_is_gone(moved):
     assert moved.rows(new) == [("Ruff@13",)]
 
 
-def test_unchanged_repositories_cost_one_request_and_assets_none(moved):
-    paths = [one["path"] for one in moved.requests()]
-    vision = [path for path in paths if path.startswith("/wader-hub/vision")]
+def test_unchanged_repositories_cost_one_request_and_assets_a_byte_or_none(moved):
+    requests = moved.requests()
+    vision = [one for one in requests if one["path"].startswith("/wader-hub/vision")]
     assert len(vision) == 1
-    assert not [
-        path
-        for path in paths
-        if "/releases/download/" in path and "ebb-detect" in path and "weights.pt" in path
-    ]
+    released = [one for one in requests if "/release-assets/" in one["path"]]
+    assert [one["bytes_sent"] for one in released] == [1, 1]
+    promised = "SELECT count(*) FROM assets WHERE hub = 'pytorchhub' AND held"
+    assert moved.rows(promised) == [(5,)]
+    weights = [one for one in requests if one["path"].startswith("/models/")]
+    assert {one["status"] for one in weights} == {404}
+
+
+def test_a_file_that_was_replaced_under_its_url_is_noticed(five_world, tmp_path, at_noon):
+    """What an earlier snapshot tells of stays; verify finds both."""
+    world = shutil.copytree(five_world, tmp_path / "world")
+    job = Job(tmp_path / "root", world, all_hubs=True)
+    told = "SELECT url, sha256 FROM assets WHERE held ORDER BY url"
+    with job.served():
+        assert job.snapshot("--only", "modelhub") == 0
+        before = dict(job.rows(told))
+        value = json.loads((world / "world.json").read_text())
+        one, other = before
+        assert value["assets"][one] != value["assets"][other]
+        value["assets"][one] = value["assets"][other]
+        (world / "world.json").write_text(json.dumps(value))
+        assert job.snapshot("--only", "modelhub", "--new") == 0
+    assert dict(job.rows(told)) == before | {one: before[other]}
+    assert dict(job.rows(told, at="2026-11-21")) == before
+    assert job.run("verify") == 0
+    job.close()
 
 
 def test_a_world_without_the_other_hubs_is_refused_by_nobody(tmp_path):

@@ -33,6 +33,7 @@ def fetching_by(visit_origin, place: Place, recorder: Recorder, number: int) -> 
         visit_origin=visit_origin,
         fetch_object=None,
         fetch_asset=None,
+        is_as_held=None,
         caseless=frozenset({"https://github.com"}),
     )
 
