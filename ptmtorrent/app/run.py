@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from ptmtorrent.app.session import Held, Online, online, seeded, without_lfs
-from ptmtorrent.hubs import HUBS
+from ptmtorrent.hubs import GIT_HOSTS, HUBS
 from ptmtorrent.hubs.base import Hub, Means
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
@@ -18,7 +18,6 @@ from ptmtorrent.model.package import Asset, Scope
 from ptmtorrent.model.work import Depth, Stage
 from ptmtorrent.net.gate import Gates
 from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
-from ptmtorrent.pipeline.intake import matches
 from ptmtorrent.pipeline.listing import ENDED, Lister
 from ptmtorrent.pipeline.scheduler import Lane, Scheduler
 from ptmtorrent.pipeline.shelves import HeldShelves
@@ -175,7 +174,12 @@ class Run:
             watch=self.watch,
             tool=self.tool,
             optional=self.optional,
+            twice=frozenset(kind.id for kind in HUBS if kind.lists_twice),
         )
+        values = self.settings.hubs
+        sources = {kind.id: kind.source(values[kind.id]) for kind in HUBS if kind.id in hubs}
+        for hub, source in sources.items():
+            await lister.check(hub, source)
         selected = self.selected
         async with asyncio.TaskGroup() as group:
             for hub in hubs:
@@ -183,7 +187,7 @@ class Run:
                 if globs is None:
                     group.create_task(lister.skip_hub(hub))
                 else:
-                    scope = Scope(limit=self.settings.limit, globs=globs)
+                    scope = Scope(self.settings.limit, globs, sources[hub])
                     group.create_task(lister.list_hub(hub, scope))
         await self._ask_for_the_missing(net, hubs)
 
@@ -240,8 +244,9 @@ class Run:
         refining = self.here.refining(self.watch)
         selected = self.settings.selected()
         for hub in refining.refiners.keys() & selected.keys():
+            scope = Scope(globs=selected[hub])
             for row, refined in refining.packages(hub):
-                if row.last_seen == self.snapshot.id and matches(row.name, selected[hub]):
+                if row.last_seen == self.snapshot.id and scope.selects(row.name):
                     planned += plan_assets(ledger, number, hub, refined.assets)
         return planned
 
@@ -280,7 +285,9 @@ class Run:
             visit_origin=net.mirror.visit,
             fetch_object=net.objects.fetch,
             fetch_asset=net.assets.fetch,
+            is_as_held=net.assets.is_as_held,
             late=net.lost,
+            caseless=frozenset(host.base for host in GIT_HOSTS if host.is_caseless),
         )
 
     async def _schedule(self, net: Online, handlers: Fetching, lanes: Sequence[Lane]) -> None:

@@ -4,11 +4,15 @@ The bytes are hashed as they come, and are a blob under their sha256 when they a
 name that promises leading digits of it (``resnet18-5c106cde.pth``, torch.hub's ``check_hash``) is
 held to that. Nothing is kept of a download that did not come to its end: without a digest for the
 whole, halves of two versions could meet.
+
+Whether a file is still the one that is held is told by its headers, for the price of its last byte:
+its size, and when it was changed. A file of the same size is missed where its server tells no time.
 """
 
 import asyncio
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +20,8 @@ from ptmtorrent import disk
 from ptmtorrent.errors import CorruptError, ItemError, SkipError, SkipReason
 from ptmtorrent.fetch.sinks import LargeSink
 from ptmtorrent.fetch.threads import in_thread
-from ptmtorrent.model.work import AssetTask, Received
+from ptmtorrent.model.work import AssetTask, HeldAsset, Received
+from ptmtorrent.net.checks import last_modified, size_of_whole
 from ptmtorrent.net.http import Transport
 from ptmtorrent.store.base import BlobStore
 
@@ -42,6 +47,18 @@ class AssetFetcher:
             return await self._keep(task, file)
         finally:
             await asyncio.shield(in_thread(disk.remove_tree, directory))
+
+    async def is_as_held(self, url: str, held: HeldAsset) -> bool:
+        """Whether an asset is what was received, as far as its server tells; errors as above."""
+        try:
+            async with self.transport.stream(url, start=max(held.size - 1, 0)) as stream:
+                if stream.status >= 400:
+                    raise explain(url, stream.status)
+                return is_the_same(stream.headers, held)
+        except CorruptError as error:
+            if error.status == 416:  # it ends earlier
+                return False
+            raise
 
     async def _download(self, task: AssetTask, file: "HashedFile") -> None:
         sink = LargeSink(file)
@@ -94,6 +111,13 @@ class HashedFile:
         """Bring everything to the file."""
         with disk.refusals(self.path):
             self._file.close()
+
+
+def is_the_same(headers: Mapping[str, str], held: HeldAsset) -> bool:
+    """Whether nothing in an answer's headers (lower-case) says that a file was changed."""
+    size, changed = size_of_whole(headers), last_modified(headers)
+    is_newer = changed is not None and changed > held.since.timestamp()
+    return size in (None, held.size) and not is_newer
 
 
 def explain(url: str, status: int) -> ItemError:

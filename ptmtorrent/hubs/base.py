@@ -128,6 +128,7 @@ class GitHost:
         token: finds its access token, or None.
         bases: canonical base URLs that the token is for, that of its origins among them.
         whoami: its question for accounts and quotas, where it has one.
+        is_caseless: whether names that differ in letter case alone are one repository.
     """
 
     id: str
@@ -137,6 +138,7 @@ class GitHost:
     hosts: tuple[str, ...] = ()
     token: Callable[[], str | None] = lambda: None
     whoami: WhoAmI | None = None
+    is_caseless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,9 @@ class HubKind:
         bytes_at: another hub and a glob of names there, whose packages hold the objects of this
             hub's packages; None when its own origins do.
         without_lfs: its origins whose LFS objects their host does not serve any more.
+        source: what its listing is read from, where the settings choose (``Scope.source``).
+        lists_twice: whether the pages after the first say more of packages that it listed. They
+            then show none but those that a scope takes of the first.
     """
 
     id: str
@@ -177,6 +182,8 @@ class HubKind:
     refine: Callable[[Package, Tree], Refined] | None = None
     bytes_at: Callable[[HubValues], tuple[str, str]] | None = None
     without_lfs: Callable[[HubValues], frozenset[str]] = lambda _: frozenset()
+    source: Callable[[HubValues], str | None] = lambda _: None
+    lists_twice: bool = False
 
     def in_outline(self, body: bytes) -> ParsedPage[Outline]:
         """The packages of a page body, or of an answer's body, as the ledger keeps them."""

@@ -1,7 +1,8 @@
 """GitHub as a git host: URL rules, error words, and how people write its repositories.
 
 **Names.** ``https://github.com/OWNER/NAME``. A renamed repository answers 301 with its new name.
-People link to it with ``.git``, ``http``, ``www.``, or to something deep inside.
+People link to it with ``.git``, ``http``, ``www.``, or to something deep inside. Letter case does
+not count: any spelling is answered as the repository's own is, without a redirect.
 
 **Errors.** Git answers 401 for "missing or private" when nobody is logged in, 404 with a token;
 451 for a legal block, 403 for a repository that was switched off (GitHub docs).
@@ -156,4 +157,5 @@ GITHUB = GitHost(
     hosts=(".githubusercontent.com",),
     token=lambda: os.environ.get("GITHUB_TOKEN"),
     whoami=WhoAmI(url=f"{API}/rate_limit", source="GITHUB_TOKEN", read=_rate_limit),
+    is_caseless=True,
 )

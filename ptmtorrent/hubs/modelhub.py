@@ -5,7 +5,8 @@ with an id of its own, a name, a sentence about the task, frameworks, and a link
 
 **Repositories** describe the model in ``contrib_src/model/config.json``, and in ``init/init.json``
 name the files that are fetched beside the clone: mostly weights, as assets of GitHub releases. Some
-still hold the text of the template that their authors were to replace.
+still hold the text of the template that their authors were to replace. Under which licence the
+model is stands in ``contrib_src/license/model``, in whatever words; no field says it.
 
 **Columns.** ``task`` is the config's short word where there is one, else the registry's sentence.
 ``framework`` is the registry's first backend, or the one that the file name of the weights tells.
@@ -22,6 +23,7 @@ from ptmtorrent.errors import SkipReason
 from ptmtorrent.hubs.base import HubKind, HubValues, Means, Tree
 from ptmtorrent.hubs.github import github_origin, origin_of_name
 from ptmtorrent.hubs.reading import fields
+from ptmtorrent.hubs.reading.licenses import spdx_of_text, stated
 from ptmtorrent.hubs.reading.papers import papers_in
 from ptmtorrent.hubs.shapes.modelhub import SHAPE
 from ptmtorrent.hubs.shelf import FileKind, Record, ShelfHub, parse_shelf, shelf_origin
@@ -31,6 +33,9 @@ HUB = "modelhub"
 REGISTRY = "models.json"
 CONFIG = "contrib_src/model/config.json"
 INIT = "init/init.json"
+LICENSE = "contrib_src/license/model"
+LONGEST_LICENSE = 64 * 1024
+"""Bytes; what is longer is no licence."""
 FRAMEWORKS = frozenset(
     ("caffe", "caffe2", "cntk", "fastai", "keras", "mxnet", "onnx", "pytorch", "tensorflow")
 )
@@ -88,7 +93,7 @@ def package_of(record: Record) -> Package:
 
 def refine(package: Package, tree: Tree) -> Refined:
     """What the package's own files add; a file that is missing or broken adds nothing."""
-    config, init = _read(tree, CONFIG), _read(tree, INIT)
+    config, init, license_text = _read(tree, CONFIG), _read(tree, INIT), _license(tree)
     meta, model = fields.table(config, "meta"), fields.table(config, "model")
     publication = fields.table(config, "publication")
     labels = (
@@ -104,6 +109,8 @@ def refine(package: Package, tree: Tree) -> Refined:
         datasets=tuple(_urls(_said(meta, "data_source"))),
         papers=_papers(_said(publication, "url"), _said(publication, "bibtex")),
         tags=tuple(dict.fromkeys((*package.tags, *filter(None, labels)))),
+        license_raw=stated(license_text),
+        license_spdx=spdx_of_text(license_text),
     )
     return Refined(described, tuple(_assets(init)))
 
@@ -127,6 +134,11 @@ def _read(tree: Tree, path: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _license(tree: Tree) -> str:
+    content = tree.read(LICENSE) or b""
+    return content.decode("utf-8-sig", "replace") if len(content) <= LONGEST_LICENSE else ""
 
 
 def _said(record: Mapping[str, Any], name: str) -> str | None:
@@ -184,9 +196,13 @@ def parse(body: bytes) -> ParsedPage[Package]:
     return parse_shelf(body, (ENTRIES,))
 
 
+def _registry(values: HubValues) -> str:
+    return shelf_origin(HUB, values, "registry")
+
+
 def _build(means: Means, values: HubValues) -> ShelfHub:
-    origin = shelf_origin(HUB, values, "registry")
-    return ShelfHub(means.shelves, origin, ENTRIES.wanted, parse, frozenset({REGISTRY}))
+    lists = frozenset({REGISTRY})
+    return ShelfHub(means.shelves, _registry(values), ENTRIES.wanted, parse, lists)
 
 
 MODELHUB = HubKind(
@@ -198,4 +214,5 @@ MODELHUB = HubKind(
     parse=parse,
     build=_build,
     refine=refine,
+    source=_registry,
 )

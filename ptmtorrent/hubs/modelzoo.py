@@ -2,7 +2,8 @@
 
 **Listing.** ``GET /api/models/0/`` is the whole catalogue: the first page, as received. The pages
 that follow are bundles of the answers to ``GET /api/models/{slug}/``, for the catalogue's slugs in
-its order. A detail says all that the catalogue says, and more, so a package comes twice.
+its order. A detail says all that the catalogue says, and more, so a package comes twice. Of a
+listing that is limited only the models that count are asked for; the cursor says which.
 
 **Identity.** The slug. There is no other id; a model that was renamed has the same ``link``.
 
@@ -17,9 +18,10 @@ Source: what PTMTorrent and PeaTMOSS asked in 2023, and JSON schemas made from t
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ptmtorrent.errors import CorruptError, UsageError
 from ptmtorrent.hubs.base import HubKind, HubValues, Means
@@ -32,6 +34,7 @@ from ptmtorrent.hubs.modelzoo_source import (
     Source,
     catalogue_of,
     detail_path,
+    digest_of,
     json_of,
 )
 from ptmtorrent.hubs.reading import fields
@@ -85,26 +88,24 @@ class ModelZoo:
         self._slugs: tuple[str, ...] | None = None
 
     def first_cursor(self, scope: Scope) -> str:
-        """The catalogue; a limit is kept by whoever takes the packages."""
-        del scope
-        return CATALOGUE
+        """The catalogue, which is one answer; the scope is for the pages that follow."""
+        return _cursor(None, scope)
 
     async def page(self, cursor: str) -> ListedPage:
         """The catalogue, or the details of the next models in it."""
-        query = parse_qs(urlsplit(cursor).query)
-        if "details" not in query:
+        start, scope = _place(cursor)
+        if start is None:
             body = await self._source.catalogue()
-            self._slugs = self._askable(body)
-            return ListedPage(body, cursor, self._cursor_at(0))
+            self._slugs = _slugs_in(body)
+            return ListedPage(body, cursor, self._cursor_at(0, scope))
         if self._slugs is None:
-            self._slugs = self._askable(await self._source.catalogue())
-        start = int(query["details"][0])
-        slugs = self._slugs[start : start + PAGE]
+            self._slugs = _slugs_in(await self._source.catalogue())
+        slugs = self._asked(scope)[start : start + PAGE]
         found = [(slug, await self._source.detail(slug)) for slug in slugs]
         body = bundle(
             (detail_path(slug)[1:], detail) for slug, detail in found if detail is not None
         )
-        return ListedPage(body, cursor, self._cursor_at(start + PAGE))
+        return ListedPage(body, cursor, self._cursor_at(start + PAGE, scope))
 
     async def ask(self, name: str, package_id: str) -> Answer:
         """Ask for the details."""
@@ -118,16 +119,33 @@ class ModelZoo:
             raise CorruptError("the answer holds no model", url=BASE + path)
         return Answer(AnswerKind.PRESENT, ListedPage(body, path, None))
 
-    def _askable(self, catalogue: bytes) -> tuple[str, ...]:
-        """The slugs whose details are asked for; one that could lead elsewhere is not."""
-        slugs = (
-            fields.text(r, "slug") or "" for r in catalogue_of(catalogue) if isinstance(r, dict)
-        )
-        safe = (slug for slug in dict.fromkeys(slugs) if _is_model(slug))
-        return tuple(slug for slug in safe if self._source.may_have(slug))
+    def _asked(self, scope: Scope) -> list[str]:
+        """The models that count, but for those whose details are known to be nowhere."""
+        counted = islice(filter(scope.selects, self._slugs or ()), scope.limit)
+        return [slug for slug in counted if self._source.may_have(slug)]
 
-    def _cursor_at(self, start: int) -> str | None:
-        return f"{CATALOGUE}?details={start}" if start < len(self._slugs or ()) else None
+    def _cursor_at(self, start: int, scope: Scope) -> str | None:
+        return _cursor(start, scope) if start < len(self._asked(scope)) else None
+
+
+def _slugs_in(catalogue: bytes) -> tuple[str, ...]:
+    """The models of a catalogue; what could lead elsewhere is none."""
+    records = (record for record in catalogue_of(catalogue) if isinstance(record, dict))
+    slugs = (fields.text(record, "slug") or "" for record in records)
+    return tuple(slug for slug in dict.fromkeys(slugs) if _is_model(slug))
+
+
+def _cursor(start: int | None, scope: Scope) -> str:
+    """The catalogue, or the details from a place in it on; what ``_place`` reads."""
+    given = {"details": start, "limit": scope.limit, "only": scope.globs or None}
+    query = urlencode({k: v for k, v in given.items() if v is not None}, doseq=True)
+    return f"{CATALOGUE}?{query}" if query else CATALOGUE
+
+
+def _place(cursor: str) -> tuple[int | None, Scope]:
+    query = parse_qs(urlsplit(cursor).query)
+    start, limit = (int(query[key][0]) if key in query else None for key in ("details", "limit"))
+    return start, Scope(limit=limit, globs=tuple(query.get("only", ())))
 
 
 def parse(body: bytes) -> ParsedPage[Package]:
@@ -209,11 +227,22 @@ def _is_model(slug: str) -> bool:
     return slug != "0" and _SLUG.fullmatch(slug) is not None
 
 
-def _build(means: Means, values: HubValues) -> ModelZoo:
+def _archive(values: HubValues) -> Path | None:
     archive = str(values["archive"])
     if archive and not Path(archive).is_file():
         raise UsageError(f"[hubs.modelzoo] archive: there is no file {archive!r}")
-    return ModelZoo(Archive(Path(archive)) if archive else Site(means.transport))
+    return Path(archive) if archive else None
+
+
+def _build(means: Means, values: HubValues) -> ModelZoo:
+    archive = _archive(values)
+    return ModelZoo(Archive(archive) if archive else Site(means.transport))
+
+
+def _source(values: HubValues) -> str:
+    """The hub, wherever its endpoint is, or an archive by its digest: its path says nothing."""
+    archive = _archive(values)
+    return f"sha256:{digest_of(archive)}" if archive else BASE
 
 
 MODELZOO = HubKind(
@@ -225,4 +254,6 @@ MODELZOO = HubKind(
     parse=parse,
     build=_build,
     endpoints=lambda values: {BASE: str(values["endpoint"])},
+    source=_source,
+    lists_twice=True,
 )

@@ -5,6 +5,7 @@ See ``hubs.modelzoo`` for what is asked, and what an archive may be.
 
 import asyncio
 import gzip
+import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ptmtorrent.errors import (
     NetworkError,
     SkipError,
     SkipReason,
+    UsageError,
 )
 from ptmtorrent.hubs.reading import fields
 from ptmtorrent.model.bundle import unbundle
@@ -119,6 +121,15 @@ class Archive:
             message = f"no archive of {BASE} (hubs.modelzoo.archive): {self._path}: {error}"
             raise CorruptError(message) from error
         return answers
+
+
+def digest_of(archive: Path) -> str:
+    """The sha256 of an archive; UsageError when it cannot be read."""
+    try:
+        with archive.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"[hubs.modelzoo] archive: {error}") from error
 
 
 def detail_path(slug: str) -> str:

@@ -144,4 +144,5 @@ ONNXMODELZOO = HubKind(
     build=_build,
     bytes_at=lambda values: ("huggingface", f"{values['organisation']}/*"),
     without_lfs=lambda values: frozenset({_origin(values)}),
+    source=_origin,
 )

@@ -216,8 +216,12 @@ def _promised(name: str) -> str | None:
     return None if found is None or _DATE.fullmatch(found[1]) else found[1]
 
 
+def _cards(values: HubValues) -> str:
+    return shelf_origin(HUB, values, "cards")
+
+
 def _build(means: Means, values: HubValues) -> ShelfHub:
-    return ShelfHub(means.shelves, shelf_origin(HUB, values, "cards"), is_card, parse)
+    return ShelfHub(means.shelves, _cards(values), is_card, parse)
 
 
 PYTORCHHUB = HubKind(
@@ -230,4 +234,5 @@ PYTORCHHUB = HubKind(
     build=_build,
     endpoints=lambda values: {WEIGHTS: str(values["weights"])},
     refine=refine,
+    source=_cards,
 )

@@ -185,6 +185,13 @@ FROM json_each(:urls) AS asked
 JOIN origins AS here ON here.url = asked.value
 JOIN origins AS there ON there.id = here.moved_to
 
+-- Origins of a host that are called alike but for letter case, the one that stands for all first:
+-- a shelf, which is visited before the others are known, then one that is held.
+-- name: spellings
+SELECT url FROM origins
+WHERE url > :host || '/' AND url < :host || '0' AND lower(url) = lower(:url)
+ORDER BY is_shelf DESC, visit IS NULL, url
+
 -- name: held
 SELECT visit, holding FROM origins WHERE url = :url AND visit IS NOT NULL
 

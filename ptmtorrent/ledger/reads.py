@@ -91,6 +91,14 @@ class Reads:
         found = self._run("where_now", urls=json.dumps(sorted(urls)))
         return frozenset(url for (url,) in found)
 
+    def spellings(self, url: str, host: str) -> list[str]:
+        """How an origin's name is spelled, at a host (its base URL) where letter case is nothing.
+
+        The spelling that stands for all comes first. Of the same origins it is always the same
+        one, in whatever order they were found; what is held already stays.
+        """
+        return [one for (one,) in self._run("spellings", url=url, host=host)]
+
     def held(self, url: str) -> tuple[str, str] | None:
         """The newest visit and holding of an origin, by name."""
         row = self._run("held", url=url).fetchone()

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from ptmtorrent.ledger.figures import Figures
 from ptmtorrent.ledger.rows import Item
 from ptmtorrent.ledger.statements import statements
-from ptmtorrent.model.clock import rfc3339
+from ptmtorrent.model.clock import parse_rfc3339, rfc3339
 from ptmtorrent.model.work import (
     AskTask,
+    AssetTask,
     Attempt,
     Done,
     Failed,
+    HeldAsset,
     ObjectSource,
     Postponed,
     Skipped,
@@ -97,14 +99,18 @@ class Work:
         return self._run("plan_objects_of", snapshot=snapshot, hub=hub, origin=origin).rowcount
 
     def plan_asset(self, snapshot: int, hub: str, url: str, sha256_prefix: str | None) -> int:
-        """Fetch an asset, unless it is held."""
+        """Fetch an asset, or see once a snapshot whether what is held is what is there.
+
+        A name that promises digits of its sha256 stands for the same bytes for ever.
+        """
         self._run("wish_asset", url=url, sha256_prefix=sha256_prefix)
         return self._run("plan_asset", snapshot=snapshot, hub=hub, url=url).rowcount
 
-    def asset_prefix(self, url: str) -> str | None:
-        """Leading digits of the sha256 that an asset's name promises."""
-        prefix: str | None = self._run("asset_prefix", key=url).fetchone()[0]
-        return prefix
+    def asset_task(self, url: str) -> AssetTask:
+        """What is known of an asset."""
+        prefix, size, since = self._run("asset_task", key=url).fetchone()
+        held = None if size is None else HeldAsset(size, parse_rfc3339(since))
+        return AssetTask(url, prefix, held)
 
     def release(self) -> None:
         """What a killed process had leased is free again."""

@@ -101,14 +101,16 @@ ON CONFLICT (url) DO UPDATE SET sha256_prefix = excluded.sha256_prefix
 
 -- name: plan_asset
 INSERT INTO items (stage, key, hub, snapshot, state)
-SELECT 'asset', url, :hub, :snapshot, 'todo' FROM assets WHERE url = :url AND sha256 IS NULL
+SELECT 'asset', url, :hub, :snapshot, 'todo' FROM assets
+WHERE url = :url AND (sha256 IS NULL OR sha256_prefix IS NULL)
 ON CONFLICT (stage, key) DO UPDATE SET
     snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
     bytes = 0
 WHERE items.snapshot <> excluded.snapshot
 
--- name: asset_prefix
-SELECT sha256_prefix FROM assets WHERE url = :key
+-- name: asset_task
+SELECT a.sha256_prefix, o.size, a.observed_at
+FROM assets AS a LEFT JOIN objects AS o ON o.sha256 = a.sha256 AND o.held WHERE a.url = :key
 
 -- Whatever a killed process had in hand is free again, and was no attempt.
 -- name: release

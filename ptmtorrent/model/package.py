@@ -1,5 +1,6 @@
 """A package as a hub lists it, and the pages it is listed on."""
 
+import fnmatch
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -226,12 +227,19 @@ class Scope:
     Attributes:
         limit: stop after this many packages, or None.
         globs: names to keep, as glob patterns; empty means all.
+        source: what the listing is read from, where settings choose that: the canonical URL of a
+            repository or a hub, or ``sha256:`` and the digest of an archive. Else None.
     """
 
     limit: int | None = None
     globs: tuple[str, ...] = ()
+    source: str | None = None
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing was left out on purpose."""
         return self.limit is None and not self.globs
+
+    def selects(self, name: str) -> bool:
+        """Whether a package of this name is to be kept, as far as globs decide."""
+        return not self.globs or any(fnmatch.fnmatchcase(name, glob) for glob in self.globs)

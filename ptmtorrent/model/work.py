@@ -93,11 +93,25 @@ class ObjectTask:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldAsset:
+    """What is held of a file that is known by its URL: its bytes, and since when."""
+
+    size: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AssetTask:
-    """Fetch a file by its URL; ``sha256_prefix`` is what its name promises, or None."""
+    """Fetch a file by its URL.
+
+    Attributes:
+        sha256_prefix: what its name promises, or None.
+        held: what is held of it, from an earlier snapshot; None for nothing.
+    """
 
     url: str
     sha256_prefix: str | None
+    held: HeldAsset | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from ptmtorrent.errors import CorruptError, NetworkError
 from ptmtorrent.net.text import safe_url
+from ptmtorrent.policy.ratelimit import parse_imf_date
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -47,6 +48,20 @@ def content_range(value: str) -> tuple[int, int, int | None] | None:
     first, last = int(match[1]), int(match[2])
     total = None if match[3] == "*" else int(match[3])
     return None if first > last or (total is not None and last >= total) else (first, last, total)
+
+
+def size_of_whole(headers: Mapping[str, str]) -> int | None:
+    """Bytes of the thing that a success brings, or brings a part of; None if it does not say."""
+    if "content-range" in headers:
+        served = content_range(headers["content-range"])
+        return None if served is None else served[2]
+    length = headers.get("content-length", "")
+    return int(length) if _LENGTH.fullmatch(length) else None
+
+
+def last_modified(headers: Mapping[str, str]) -> float | None:
+    """When the thing was changed last (Unix seconds), as its server says; None if it does not."""
+    return parse_imf_date(headers.get("last-modified", ""))
 
 
 def served_from(

@@ -4,7 +4,7 @@ Handlers touch neither ledger nor each other; they take a task and return what t
 module is the thin layer between them and the scheduler.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ptmtorrent.errors import ItemError, SkipError, SkipReason
@@ -19,6 +19,7 @@ from ptmtorrent.model.work import (
     AssetTask,
     Depth,
     Done,
+    HeldAsset,
     Moved,
     ObjectTask,
     OriginTask,
@@ -35,6 +36,7 @@ from ptmtorrent.store.base import BlobStore
 VisitOrigin = Callable[[OriginTask], Awaitable[Visited | Moved]]
 FetchObject = Callable[[ObjectTask], Awaitable[int]]
 FetchAsset = Callable[[AssetTask], Awaitable[Received]]
+IsAsHeld = Callable[[str, HeldAsset], Awaitable[bool]]
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class Fetching:
     Attributes:
         late: origins whose host has lost their objects, so that others must bring them: they are
             planned last. A rename adds to it.
+        caseless: base URLs of hosts where names that differ in letter case alone are one.
     """
 
     snapshot_id: str
@@ -81,7 +84,9 @@ class Fetching:
     visit_origin: VisitOrigin
     fetch_object: FetchObject
     fetch_asset: FetchAsset
+    is_as_held: IsAsHeld
     late: set[str] = field(default_factory=set)
+    caseless: frozenset[str] = frozenset()
 
     async def ask(self, item: Item) -> Found:
         """Ask a hub for a package that its listing did not show."""
@@ -94,33 +99,64 @@ class Fetching:
         return Found() if answer.page is None else self._present(item, answer.page)
 
     async def visit(self, item: Item) -> Found:
-        """Visit an origin."""
-        return await self._visit(item, is_shelf=False)
+        """Visit an origin, unless another spelling of its name stands for it."""
+        spellings = await self._spellings(item.key)
+        if spellings[0] != item.key:
+            return self._moved(item, [item.key], spellings[0])
+        return await self._visit(item, spellings)
 
     async def visit_shelf(self, item: Item) -> Found:
         """Visit an origin that a hub's listing is read from."""
-        return await self._visit(item, is_shelf=True)
+        return await self._visit(item, [item.key], is_shelf=True)
 
-    async def _visit(self, item: Item, *, is_shelf: bool) -> Found:
+    async def _visit(
+        self, item: Item, spellings: Sequence[str], *, is_shelf: bool = False
+    ) -> Found:
         plan = await self.recorder.ask(lambda ledger: ledger.work.origin_plan(item, self.number))
         if not is_shelf:
             self.budget.reserve(0)
         task = self._task(plan)
         try:
             result = await self.visit_origin(task)
+            if isinstance(result, Moved) and not is_shelf and self._is_spelling(item.key, result):
+                result = await self.visit_origin(replace(task, url=result.to))
         except SkipError as error:
             raise as_listed(error, plan.status) from error
         if isinstance(result, Moved):
             self.watch(WorkFound(1))
-            if item.key in self.late:
-                self.late.add(result.to)
-            line = self._line(Kind.MOVED, item, origin=item.key, to=result.to)
-            return Found(Done(result), [line])
+            to = result.to if is_shelf else (await self._spellings(result.to))[0]
+            return self._moved(item, spellings, to)
         found = self._visited(item, plan, result, is_shelf=is_shelf)
+        if result.visit.url != item.key:
+            moved = self._moved(item, spellings, result.visit.url)
+            found = replace(found, lines=[*found.lines, *moved.lines])
         if not result.replaced:
             return found
         earlier = await self.recorder.ask(lambda ledger: ledger.reads.kept_visits(item.key))
         return replace(found, lines=[*found.lines, *self._repacked(item, result, earlier)])
+
+    async def _spellings(self, url: str) -> list[str]:
+        """How else the name of an origin is spelled, itself included; see ``Reads.spellings``."""
+        host = self._caseless_host(url)
+        if host is None:
+            return [url]
+        known = await self.recorder.ask(lambda ledger: ledger.reads.spellings(url, host))
+        return known or [url]
+
+    def _caseless_host(self, url: str) -> str | None:
+        return next((host for host in self.caseless if url.startswith(f"{host}/")), None)
+
+    def _is_spelling(self, url: str, moved: Moved) -> bool:
+        """Whether a host that does not tell letter case apart yet insists on it."""
+        return self._caseless_host(url) is not None and moved.to.lower() == url.lower()
+
+    def _moved(self, item: Item, spellings: Iterable[str], to: str) -> Found:
+        """An origin is elsewhere, and with it all spellings of its name."""
+        if item.key in self.late:
+            self.late.add(to)
+        names = [one for one in spellings if one != to]
+        lines = [self._line(Kind.MOVED, item, origin=one, to=to) for one in names]
+        return Found(Done(Moved(to)), lines)
 
     async def fetch(self, item: Item) -> Found:
         """Fetch one object."""
@@ -137,10 +173,12 @@ class Fetching:
         return Found(changes=[lambda ledger: ledger.roots.hold(held)], bytes=received)
 
     async def asset(self, item: Item) -> Found:
-        """Fetch one asset, whose size nobody announced."""
-        prefix = await self.recorder.ask(lambda ledger: ledger.work.asset_prefix(item.key))
+        """Fetch one asset, whose size nobody announced, unless it is what is held."""
+        task = await self.recorder.ask(lambda ledger: ledger.work.asset_task(item.key))
+        if task.held is not None and await self.is_as_held(task.url, task.held):
+            return Found()
         self.budget.reserve(0)
-        got = await self.fetch_asset(AssetTask(item.key, prefix))
+        got = await self.fetch_asset(task)
         self.budget.used += got.size
         line = self._line(Kind.ASSET, item, url=item.key, sha256=got.sha256, size=got.size)
         return Found(Done(got), [line], bytes=got.size)

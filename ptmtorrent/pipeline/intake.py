@@ -4,8 +4,7 @@ A line names blobs; they are read back from the store, so what the ledger knows 
 holds. Records are read here, in outline, by the hub's own pure reader.
 """
 
-import fnmatch
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -20,7 +19,7 @@ from ptmtorrent.ledger.roots import (
     VisitLine,
 )
 from ptmtorrent.model.clock import rfc3339
-from ptmtorrent.model.package import Outline
+from ptmtorrent.model.package import Outline, Scope
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import Stage
 from ptmtorrent.pipeline.lines import Kind
@@ -180,16 +179,11 @@ def _digest_at(journal: Journal, number: int) -> str | None:
     return None if line is None else line.digest
 
 
-def matches(name: str, globs: Collection[str]) -> bool:
-    """Whether a package's name is one that globs select; none selects all."""
-    return not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-
-
 def _selected(
     packages: Iterable[tuple[int, Outline]], globs: Iterable[str], take: int | None
 ) -> Iterator[tuple[int, Outline]]:
-    patterns = tuple(globs)
-    chosen = ((index, package) for index, package in packages if matches(package.name, patterns))
+    scope = Scope(globs=tuple(globs))
+    chosen = ((index, package) for index, package in packages if scope.selects(package.name))
     return islice(chosen, take)
 
 

@@ -21,7 +21,7 @@ class Kind(StrEnum):
     REPACK = "repack"
     """A visit is kept by another holding from now on: visit, holding, replaces (holding)."""
     MOVED = "moved"
-    """An origin is elsewhere now: snapshot, hub, origin, to."""
+    """An origin is elsewhere now, or spelled otherwise: snapshot, hub, origin, to."""
     ASSET = "asset"
     """An asset was received: snapshot, hub, url, sha256, size."""
     ANSWER = "answer"

@@ -7,7 +7,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ptmtorrent.errors import CorruptError, FailError, ItemError, SkipError, SkipReason
+from ptmtorrent.errors import (
+    CorruptError,
+    FailError,
+    ItemError,
+    SkipError,
+    SkipReason,
+    UsageError,
+)
 from ptmtorrent.hubs.base import Hub
 from ptmtorrent.ledger.rows import Listing
 from ptmtorrent.model.clock import Clock
@@ -35,7 +42,8 @@ class Lister:
     A page and its next cursor are durable together, so a killed listing goes on where it was. An
     error ends that hub's listing as ``cut`` (or ``unreachable`` when not even one page came); the
     packages it did not reach stay in the dataset as ``unseen``, and the other hubs go on. The
-    reason of an ``optional`` hub begins with ``hub_unreachable``.
+    reason of an ``optional`` hub begins with ``hub_unreachable``. A listing of a hub that lists
+    ``twice`` does not end when there are enough packages, for its later pages say more of them.
     """
 
     snapshot_id: str
@@ -47,20 +55,21 @@ class Lister:
     watch: Watcher
     tool: str
     optional: frozenset[str] = frozenset()
+    twice: frozenset[str] = frozenset()
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     _told_of: dict[str, int] = field(default_factory=dict)
 
     async def list_hub(self, hub: str, scope: Scope) -> None:
         """List one hub to its end, unless this snapshot has done so already.
 
-        A listing that was limited is made anew when the whole hub is wanted.
+        A listing that was limited is made anew when the whole hub is wanted. Call ``check`` first.
         """
         state = await self._state(hub)
         if state is not None and _is_ended(state, scope):
             return
         has_begun = state is not None and state.first_page_at and state.outcome not in ENDED
         if state is not None and has_begun:
-            scope = scope_of(state.scope)
+            scope = replace(scope_of(state.scope), source=scope.source)
         cursor = state.next_cursor if state and has_begun else self.hubs[hub].first_cursor(scope)
         listed = state.listed if state and has_begun else 0
         outcome, reason = "complete" if scope.is_whole else "limited", None
@@ -73,6 +82,23 @@ class Lister:
             state = await self._state(hub)
             outcome = "cut" if state is not None and state.first_page_at else "unreachable"
         await self._end(hub, outcome, reason, scope)
+
+    async def check(self, hub: str, source: str | None) -> None:
+        """UsageError when this snapshot has pages of the hub that are from another source.
+
+        A listing of both would be one of neither; what the other lacks must not look gone.
+        """
+        state = await self._state(hub)
+        if state is None or not state.first_page_at:
+            return
+        before = scope_of(state.scope).source
+        if before not in (None, source):
+            text = (
+                f"snapshot {self.snapshot_id} lists {hub} from {before}, and the settings now say"
+                f" {source}: set [hubs.{hub}] back until that snapshot is finished, or finish"
+                " it as it is with `ptmtorrent build`"
+            )
+            raise UsageError(text)
 
     async def skip_hub(self, hub: str) -> None:
         """Write down that a hub was left out on purpose."""
@@ -89,9 +115,8 @@ class Lister:
         keeping: deque[asyncio.Task[int]] = deque()
         most = AHEAD if scope.limit is None else 0
         try:
-            while cursor is not None and (scope.limit is None or listed < scope.limit):
+            while cursor is not None and (take := self._take(hub, scope, listed)) != 0:
                 page, attempt = await self._page(hub, cursor)
-                take = None if scope.limit is None else scope.limit - listed
                 sha256 = await asyncio.to_thread(self.pages.keep, hub, page.body)
                 line = self._line(hub, page, sha256, scope, take)
                 kept = self.recorder.record([line], [self._written(attempt)])
@@ -102,6 +127,12 @@ class Lister:
         finally:
             for task in keeping:
                 await task
+
+    def _take(self, hub: str, scope: Scope, listed: int) -> int | None:
+        """How many records of the next page count; None for all."""
+        if scope.limit is None or hub in self.twice:
+            return scope.limit
+        return scope.limit - listed
 
     async def _page(self, hub: str, cursor: str) -> tuple[ListedPage, Attempt]:
         """A page; an answer that makes no sense is asked for again, a few times.
@@ -183,14 +214,15 @@ def _is_ended(state: Listing, scope: Scope) -> bool:
 
 def scope_text(scope: Scope) -> str:
     """A scope as it is kept, and shown in ``hubs.scope``."""
-    names = {"limit": scope.limit, "only": list(scope.globs) or None}
+    names = {"limit": scope.limit, "only": list(scope.globs) or None, "from": scope.source}
     return json.dumps({k: v for k, v in names.items() if v is not None}, sort_keys=True)
 
 
 def scope_of(text: str) -> Scope:
     """Read what ``scope_text`` wrote."""
     value = json.loads(text)
-    return Scope(limit=value.get("limit"), globs=tuple(value.get("only", ())))
+    globs = tuple(value.get("only", ()))
+    return Scope(limit=value.get("limit"), globs=globs, source=value.get("from"))
 
 
 def _outcome(error: ItemError) -> Outcome:

@@ -1,18 +1,31 @@
 """The same for answers that are held in memory, and for files whose bytes nobody named."""
 
 import gzip
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from answers import CORRUPT, NETWORK, PAGE, REFUSED, chunked, cut, first_then, packed, says
-from rawhttp import DATA, ETAG, Script, Talk, head, rest, right, served, whole
+from answers import (
+    CORRUPT,
+    NETWORK,
+    PAGE,
+    REFUSED,
+    chunked,
+    cut,
+    first_then,
+    for_ever,
+    packed,
+    says,
+    then_hangs,
+)
+from rawhttp import DATA, ETAG, SIZE, Script, Talk, head, rest, right, served, whole
 from test_http_faults import fetcher, words
 
 from ptmtorrent.errors import ItemError
 from ptmtorrent.fetch.assets import AssetFetcher
 from ptmtorrent.hubs.huggingface import BASE
 from ptmtorrent.model.oid import sha256_of
-from ptmtorrent.model.work import AssetTask
+from ptmtorrent.model.work import AssetTask, HeldAsset
 
 JSON = "application/json"
 LIST = b'[{"id": "a"}]'
@@ -130,3 +143,41 @@ async def test_a_file_of_unknown_bytes_ends_as_it_must(name: str, tmp_path: Path
     assert ranges[0] is None
     is_continued = name.startswith("cut, then ") or name == "always cut"
     assert (len(ranges) > 1 and ranges[1] is not None) == is_continued
+
+
+HELD = HeldAsset(SIZE, datetime(2026, 11, 21, 12, tzinfo=UTC))
+BEFORE, AFTER = "Sat, 21 Nov 2026 12:00:00 GMT", "Sat, 21 Nov 2026 12:00:01 GMT"
+LONGER = {"content_range": f"bytes {SIZE - 1}-{SIZE}/{SIZE + 1}", "content_length": 2}
+SHORTER = {"content_range": f"bytes */{SIZE - 1}", "content_length": 0}
+STANDS: dict[str, tuple[Script, str]] = {
+    "the last byte": (says(right), "as held"),
+    "all of it": (says(whole()), "as held"),
+    "all of it, for ever": (for_ever(head(content_length=SIZE), b"x"), "as held"),
+    "no size and no time": (says(chunked(DATA)), "as held"),
+    "not changed since": (says(rest(SIZE - 1, last_modified=BEFORE)), "as held"),
+    "a time that is none": (says(rest(SIZE - 1, last_modified="yesterday")), "as held"),
+    "changed since": (says(rest(SIZE - 1, last_modified=AFTER)), "changed"),
+    "all of it, changed since": (says(whole(last_modified=AFTER)), "changed"),
+    "longer": (says(head("206 Partial", **LONGER) + b"xy"), "changed"),
+    "shorter": (says(head("416 No", **SHORTER)), "changed"),
+    "all of another": (says(whole(DATA[1:])), "changed"),
+    "404": (says(head("404 No", content_length=0)), "skipped missing_at_origin"),
+    "503": (says(head("503 No", content_length=0)), NETWORK),
+    "another range": (says(rest(9)), CORRUPT),
+    "hangs": (then_hangs(b""), NETWORK),
+}
+
+
+@pytest.mark.parametrize("name", STANDS)
+async def test_a_held_file_is_compared_at_the_price_of_a_byte(name: str, tmp_path: Path) -> None:
+    script, expected = STANDS[name]
+    async with served(script) as server, fetcher(tmp_path, server) as objects:
+        assets = AssetFetcher(objects.transport, objects.store)
+        try:
+            stands = await assets.is_as_held(f"{BASE}/file.pth", HELD)
+            outcome = "as held" if stands else "changed"
+        except ItemError as error:
+            outcome = words(error)
+        assert objects.transport.counts.bytes < 2**16
+    assert outcome == expected
+    assert {talk.headers["range"] for talk in server.asked} == {f"bytes={SIZE - 1}-"}

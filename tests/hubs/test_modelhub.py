@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ptmtorrent.errors import SkipReason, UsageError
 from ptmtorrent.hubs.base import Means
-from ptmtorrent.hubs.modelhub import CONFIG, INIT, MODELHUB, parse, refine
+from ptmtorrent.hubs.modelhub import CONFIG, INIT, LICENSE, MODELHUB, parse, refine
 from ptmtorrent.hubs.reading.shape import drift_of
 from ptmtorrent.hubs.shapes.modelhub import CONFIG_SHAPE, INIT_SHAPE
 from ptmtorrent.hubs.shelf import shelf_page
@@ -126,6 +126,57 @@ def test_the_config_says_what_the_registry_does_not():
     assert found.tags == ("colab", "MXNet", "onnx", "Birds", "Photo", "Supervised")
     assert found.datasets == ("https://terns.example/data",)
     assert found.papers == (Paper("arxiv", "2601.00001"), Paper("doi", "10.5555/tern.1"))
+
+
+MIT = """Permission is hereby granted, free of charge, to any person who finds a tern, subject to:
+
+The above notice and this permission
+notice shall be included in all copies."""
+BSD = "Redistribution and use in source and binary forms, with or without feathers, are permitted."
+APACHE = 'Licensed under the Apache License, Version 2.0 (the "License");'
+REMARK = "# Put your terms here.\n# They are for the model under license.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "raw", "identifier"),
+    [
+        (f"Given by T. Tern\n\nMIT License\n\n(c) T. Tern\n\n{MIT}", "MIT License", "MIT"),
+        (f"{REMARK}\nCopyright T. Tern\n\n{MIT}\n", "Copyright T. Tern", "MIT"),
+        (f"Copyright T. Tern\r\n\r\n{APACHE}\r\nand so on", APACHE, "Apache-2.0"),
+        (f"LICENSE\n\n{BSD}\n", BSD, "BSD-2-Clause"),
+        (f"{BSD}\nNeither the name of\nthe tern may be used.", BSD, "BSD-3-Clause"),
+        (
+            "Under http://creativecommons.org/licenses/by-nc/4.0/ (NonCommercial)",
+            "Under http://creativecommons.org/licenses/by-nc/4.0/ (NonCommercial)",
+            "CC-BY-NC-4.0",
+        ),
+        (
+            "https://creativecommons.org/licenses/by-tern/9.9",
+            "https://creativecommons.org/licenses/by-tern/9.9",
+            None,
+        ),
+        (f"MIT License for the beak\n{MIT}\n{APACHE}", "MIT License for the beak", None),
+        (f"MIT License\n{MIT}\nFor non-commercial use.", "MIT License", None),
+        ("MIT licensed terns", "MIT licensed terns", None),
+        ("No license information\n", "No license information", None),
+        ("Ask the authors.", "Ask the authors.", None),
+        ("tern " * 200, ("tern " * 100), None),
+        (REMARK, None, None),
+        ("\n \n", None, None),
+        ("MIT License\n" + "x" * 70_000, None, None),
+    ],
+)
+def test_the_licence_of_the_model_is_read_from_its_file(text, raw, identifier):
+    found = refine(package(), Files({LICENSE: text.encode()})).package
+    assert (found.license_raw, found.license_spdx) == (raw, identifier)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_licence_file_is_survived(content):
+    found = refine(package(), Files({LICENSE: content})).package
+    assert found.license_spdx is None
+    str(found.license_raw).encode()
 
 
 def test_a_package_without_readable_files_stays_as_listed():
@@ -299,12 +350,13 @@ def test_the_real_registry_is_read_without_loss(samples):
 
 @dataclass(frozen=True)
 class Sample:
-    """A recorded repository: its two files lie side by side."""
+    """A recorded repository: two of its files lie side by side."""
 
     folder: object
 
     def read(self, path, revision=None):
-        return (self.folder / path.rsplit("/", 1)[1]).read_bytes()
+        file = self.folder / path.rsplit("/", 1)[1]
+        return file.read_bytes() if file.exists() else None
 
 
 @pytest.fixture

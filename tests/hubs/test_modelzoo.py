@@ -56,6 +56,7 @@ def listed(one: dict[str, object]) -> Package:
 
 
 Answers = dict[str, tuple[int, bytes]]
+WHOLE = Scope()
 
 
 class Zoo:
@@ -107,8 +108,8 @@ def answers_of(*records: dict[str, object]) -> Answers:
     return {"/api/models/0/": (200, catalogue(*records)), **each}
 
 
-async def walk(hub: ModelZoo) -> list[ListedPage]:
-    pages, cursor = [], hub.first_cursor(Scope())
+async def walk(hub: ModelZoo, scope: Scope = WHOLE) -> list[ListedPage]:
+    pages, cursor = [], hub.first_cursor(scope)
     while cursor is not None:
         pages.append(await hub.page(cursor))
         cursor = pages[-1].next_cursor
@@ -226,6 +227,27 @@ async def test_a_listing_resumed_by_another_process_goes_on_with_the_same_pages(
         pages = await walk(hub)
     for page in pages:
         async with zoo(answers) as (hub, _):
+            assert await hub.page(page.cursor) == page
+
+
+@pytest.mark.parametrize(
+    ("scope", "asked"),
+    [
+        (Scope(limit=2), ["heron-0", "heron-1"]),
+        (Scope(limit=99), [*(f"heron-{number}" for number in range(PAGE + 1)), "tern"]),
+        (Scope(globs=("tern", "x*")), ["tern"]),
+        (Scope(limit=2, globs=("*-7", "*n", "heron-1")), ["heron-1", "heron-7"]),
+        (Scope(limit=0), []),
+    ],
+)
+async def test_details_are_asked_of_the_models_that_count_and_of_no_others(scope, asked):
+    """Whoever asks for the pages: another process knows the scope by the cursor alone."""
+    records = [*(record(f"heron-{number}") for number in range(PAGE + 1)), record("tern")]
+    async with zoo(answers_of(records[0], *records)) as (hub, server):
+        pages = await walk(hub, scope)
+    assert [path.split("/")[3] for path in server.paths] == ["0", *asked]
+    for page in pages:
+        async with zoo(answers_of(records[0], *records)) as (hub, _):
             assert await hub.page(page.cursor) == page
 
 

@@ -390,3 +390,30 @@ def test_two_origins_with_one_key_are_refused_where_shards_are_made(ledger):
     ledger._connection.execute("UPDATE origins SET key = 7")
     with pytest.raises(IntegrityError, match="same key 7"):
         list(ledger.reads.origins())
+
+
+BASE = "https://github.com"
+SPELLED = (f"{BASE}/Tern/net", f"{BASE}/tern/Net", f"{BASE}/tern/net")
+
+
+def with_spellings(ledger: Ledger) -> int:
+    """A snapshot that knows a repository by three spellings, and some that are others."""
+    urls = (*SPELLED, f"{BASE}/tern/network", f"{BASE}0/tern/net", "https://other.example/tern/net")
+    snapshot = begin(ledger)
+    listed = [replace(package(number), origin=url) for number, url in enumerate(urls)]
+    with ledger.transaction():
+        ledger.roots.page(page(snapshot, *reversed(listed)))
+    return snapshot
+
+
+def test_of_spellings_the_first_stands_for_all_unless_another_is_held_or_a_shelf(ledger):
+    snapshot = with_spellings(ledger)
+    for url in SPELLED:
+        assert ledger.reads.spellings(url, BASE) == list(SPELLED)
+    with ledger.transaction():
+        ledger.roots.visit(visit(snapshot, SPELLED[1]))
+    assert ledger.reads.spellings(SPELLED[0], BASE) == [SPELLED[1], SPELLED[0], SPELLED[2]]
+    with ledger.transaction():
+        ledger.roots.visit(replace(visit(snapshot, SPELLED[2]), is_shelf=True))
+    assert ledger.reads.spellings(SPELLED[0], BASE) == [SPELLED[2], SPELLED[1], SPELLED[0]]
+    assert ledger.reads.spellings(f"{BASE}/unknown/x", BASE) == []

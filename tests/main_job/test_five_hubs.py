@@ -1,5 +1,6 @@
 """All five hubs, against the truth of their world."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from job import Job
+from job import Job, asked
 
 from ptmtorrent.sandbox.generate import generate
 from ptmtorrent.sandbox.move import move
@@ -116,6 +117,13 @@ def test_cards_tell_what_to_load_and_code_what_it_offers(five):
     assert needed
 
 
+def test_the_licence_of_a_package_may_stand_in_its_repository(five):
+    told = "SELECT license_raw, license_spdx FROM packages WHERE name = 'tide-net'"
+    assert five.rows(f"{told} AND hub = 'modelhub'") == [
+        ("Copyright the estuary. Free for all.", None)
+    ]
+
+
 def test_weights_that_are_not_what_their_name_promises_are_not_kept(of_five):
     told = "SELECT count(*) FILTER (held), count(*) FILTER (reason = 'corrupt') FROM assets"
     with of_five.served("weights=corrupt:1") as box:
@@ -135,6 +143,19 @@ def test_only_names_of_a_hub_that_lists_by_files(of_five):
         ("Heron@7", "listed", "history"),
     ]
     assert of_five.rows("SELECT outcome FROM hubs WHERE hub = 'onnxmodelzoo'") == [("limited",)]
+
+
+def test_what_a_limit_lists_of_a_hub_of_two_endpoints_is_what_the_whole_listing_says(of_five, five):
+    """The first packages of the catalogue, with all that their details say, and no others."""
+    with of_five.served() as box:
+        only = ("--only", "modelzoo", "--depth", "listing", "--limit", "4")
+        assert of_five.run("snapshot", *only) == 0
+        paths = [request.partition("/api/models/")[2] for request in asked(box)]
+    told = "SELECT * EXCLUDE (depth, reason, raw_sha256) FROM packages WHERE hub = 'modelzoo'"
+    whole = five.rows(f"{told} AND raw_index < 4 ORDER BY raw_index")
+    assert of_five.rows(f"{told} ORDER BY raw_index") == whole
+    assert of_five.rows("SELECT count(*) FROM packages WHERE len(papers) > 0") == [(2,)]
+    assert paths == ["0/", "heron-caffe/", "tern/", "eddy-pytorch/", "tide-net/"]
 
 
 def test_two_hubs_away_cost_themselves_and_hubs_says_since_when(of_five):
@@ -275,15 +296,36 @@ def test_what_a_complete_listing_does_not_show_is_gone(moved):
     assert moved.rows(new) == [("Ruff@13",)]
 
 
-def test_unchanged_repositories_cost_one_request_and_assets_none(moved):
-    paths = [one["path"] for one in moved.requests()]
-    vision = [path for path in paths if path.startswith("/wader-hub/vision")]
+def test_unchanged_repositories_cost_one_request_and_assets_a_byte_or_none(moved):
+    requests = moved.requests()
+    vision = [one for one in requests if one["path"].startswith("/wader-hub/vision")]
     assert len(vision) == 1
-    assert not [
-        path
-        for path in paths
-        if "/releases/download/" in path and "ebb-detect" in path and "weights.pt" in path
-    ]
+    released = [one for one in requests if "/release-assets/" in one["path"]]
+    assert [one["bytes_sent"] for one in released] == [1, 1]
+    promised = "SELECT count(*) FROM assets WHERE hub = 'pytorchhub' AND held"
+    assert moved.rows(promised) == [(5,)]
+    weights = [one for one in requests if one["path"].startswith("/models/")]
+    assert {one["status"] for one in weights} == {404}
+
+
+def test_a_file_that_was_replaced_under_its_url_is_noticed(five_world, tmp_path, at_noon):
+    """What an earlier snapshot tells of stays; verify finds both."""
+    world = shutil.copytree(five_world, tmp_path / "world")
+    job = Job(tmp_path / "root", world, all_hubs=True)
+    told = "SELECT url, sha256 FROM assets WHERE held ORDER BY url"
+    with job.served():
+        assert job.snapshot("--only", "modelhub") == 0
+        before = dict(job.rows(told))
+        value = json.loads((world / "world.json").read_text())
+        one, other = before
+        assert value["assets"][one] != value["assets"][other]
+        value["assets"][one] = value["assets"][other]
+        (world / "world.json").write_text(json.dumps(value))
+        assert job.snapshot("--only", "modelhub", "--new") == 0
+    assert dict(job.rows(told)) == before | {one: before[other]}
+    assert dict(job.rows(told, at="2026-11-21")) == before
+    assert job.run("verify") == 0
+    job.close()
 
 
 def test_a_world_without_the_other_hubs_is_refused_by_nobody(tmp_path):
@@ -295,3 +337,56 @@ def test_a_world_without_the_other_hubs_is_refused_by_nobody(tmp_path):
     assert outcomes["huggingface"] == "complete"
     assert outcomes["pytorchhub"] == "unreachable"
     job.close()
+
+
+def with_setting(job: Job, old: str, new: str) -> None:
+    """Change one line of the settings in a copy of them."""
+    changed = job.root.parent / "changed.toml"
+    text = job.config.read_text()
+    assert text.count(old) == 1
+    changed.write_text(text.replace(old, new))
+    job.config = changed
+
+
+def test_a_snapshot_reads_each_hub_from_one_source(of_five, five, capsys):
+    """Another registry in the middle of a snapshot is refused before anything is asked."""
+    with of_five.served() as box:
+        settings = of_five.config
+        assert of_five.run("list") == 0
+        journal = (of_five.root / "store/v1/journal/000001.jsonl").read_bytes()
+        before = len(asked(box))
+        with_setting(of_five, "waterside-ai/registry", "waterside-ai/tide-net")
+        assert of_five.run("snapshot", "--only", "huggingface") == 2
+        error = capsys.readouterr().err
+        assert "modelhub from https://github.com/waterside-ai/registry" in error
+        assert "https://github.com/waterside-ai/tide-net" in error
+        assert len(asked(box)) == before
+        assert (of_five.root / "store/v1/journal/000001.jsonl").read_bytes() == journal
+        of_five.config = settings
+        assert of_five.snapshot() == 0
+        assert of_five.content() == five.content()
+        with_setting(of_five, "waterside-ai/registry", "waterside-ai/tide-net")
+        assert of_five.run("snapshot", "--new", "--only", "modelhub") == 0
+
+
+def test_an_archive_is_a_source_by_its_bytes_and_hubs_names_it(of_five, tmp_path):
+    body = b'{"models": [{"slug": "knot", "title": "Knot", "link": null}]}'
+    archives = [tmp_path / name for name in ("first", "same", "other")]
+    for archive, content in zip(
+        archives, (body, body, body.replace(b"knot", b"ruff")), strict=True
+    ):
+        archive.write_bytes(content)
+    with of_five.served():
+        settings = of_five.config
+        codes = []
+        for archive in archives:
+            of_five.config = settings
+            with_setting(of_five, "[hubs.modelzoo]", f'[hubs.modelzoo]\narchive = "{archive}"')
+            codes.append(of_five.run("list", "--only", "modelzoo"))
+        of_five.config = settings
+        codes.append(of_five.run("list", "--only", "modelzoo"))
+        assert of_five.run("build") == 0
+    assert codes == [0, 0, 2, 2]
+    [(scope,)] = of_five.rows("SELECT scope FROM hubs WHERE hub = 'modelzoo'")
+    assert json.loads(scope) == {"from": f"sha256:{hashlib.sha256(body).hexdigest()}"}
+    assert of_five.rows("SELECT name FROM packages") == [("knot",)]

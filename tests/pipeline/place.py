@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ptmtorrent.errors import NetworkError
+from ptmtorrent.hubs import modelzoo
 from ptmtorrent.hubs.huggingface import parse
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.clock import Clock
@@ -17,7 +18,7 @@ from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import open_root
 
-HUB = "huggingface"
+HUB, ZOO = "huggingface", "modelzoo"
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 CLOCK = Clock(lambda: AT, lambda: 1e9)
 
@@ -62,7 +63,7 @@ class Place:
         self.store = LocalStore.at(root.path, write=True)
         self.journal = Journal.open(root.path, write=True)
         self.ledger = Ledger.open(root.layout.ledger)
-        self.pages = Pages(self.store, {HUB: parse})
+        self.pages = Pages(self.store, {HUB: parse, ZOO: modelzoo.parse})
         self.intake = Intake(self.ledger, self.store, self.pages)
         self.caught_up = self.intake.catch_up(self.journal)
 

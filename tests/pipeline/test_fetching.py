@@ -1,14 +1,41 @@
 """From items to tasks and back: what is known of an item is used, and what is found is kept."""
 
+import json
+
 import pytest
-from place import CLOCK, HUB, ListHub, Place, record
+from place import CLOCK, HUB, ZOO, ListHub, Place, record
 from test_listing import list_hub
 
 from ptmtorrent.errors import IntegrityError, SkipError, SkipReason
-from ptmtorrent.model.work import Depth, Stage
+from ptmtorrent.ledger.rows import Item
+from ptmtorrent.model.oid import sha256_of
+from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.model.work import Depth, Moved, Stage, Visited
 from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
+from ptmtorrent.pipeline.lines import Kind, Line
+from ptmtorrent.pipeline.pages import pack_page
+from ptmtorrent.pipeline.recorder import Recorder
+from ptmtorrent.pipeline.scheduler import Found
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
+
+
+def fetching_by(visit_origin, place: Place, recorder: Recorder, number: int) -> Fetching:
+    return Fetching(
+        snapshot_id="2026-11-21",
+        number=number,
+        depth=Depth.HISTORY,
+        hubs={},
+        store=place.store,
+        recorder=recorder,
+        budget=ByteBudget(None),
+        watch=lambda event: None,
+        visit_origin=visit_origin,
+        fetch_object=None,
+        fetch_asset=None,
+        is_as_held=None,
+        caseless=frozenset({"https://github.com"}),
+    )
 
 
 async def test_a_refusal_by_git_means_what_the_listing_says_of_the_package(place):
@@ -22,22 +49,74 @@ async def test_a_refusal_by_git_means_what_the_listing_says_of_the_package(place
         place.ledger.work.plan_visits(number, HUB, depth=1, top=None, globs=())
         [item] = place.ledger.work.lease(Stage.VISIT, number, now=1e9, shares={"huggingface.co": 1})
     async with place.recorder() as recorder:
-        fetching = Fetching(
-            snapshot_id="2026-11-21",
-            number=number,
-            depth=Depth.HISTORY,
-            hubs={},
-            store=place.store,
-            recorder=recorder,
-            budget=ByteBudget(None),
-            watch=lambda event: None,
-            visit_origin=visit_origin,
-            fetch_object=None,
-            fetch_asset=None,
-        )
+        fetching = fetching_by(visit_origin, place, recorder, number)
         with pytest.raises(SkipError) as caught:
             await fetching.visit(item)
     assert caught.value.reason is SkipReason.GATED
+
+
+CAPITAL, PLAIN = "https://github.com/Tern/Net", "https://github.com/tern/net"
+
+
+async def with_spellings(place: Place, recorder: Recorder) -> int:
+    """A snapshot with two packages whose origins differ in letter case alone."""
+    number = place.begin()
+    links = [{"slug": f"m{n}", "link": url} for n, url in enumerate((PLAIN, CAPITAL))]
+    sha256 = place.store.put(pack_page(json.dumps({"models": links}).encode()))
+    page = {"snapshot": "2026-11-21", "hub": ZOO, "sha256": sha256}
+    await recorder.record([Line(Kind.PAGE, page)])
+    return number
+
+
+def moves(found: Found) -> list[tuple[str, str]]:
+    lines = [line.payload for line in found.lines if line.kind is Kind.MOVED]
+    return [(line["origin"], line["to"]) for line in lines]
+
+
+async def test_a_spelling_is_another_one_without_a_request_and_is_renamed_with_it(place):
+    asked = []
+
+    async def visit_origin(task):
+        asked.append(task.url)
+        return Moved("https://github.com/tern/renamed")
+
+    async with place.recorder() as recorder:
+        number = await with_spellings(place, recorder)
+        fetching = fetching_by(visit_origin, place, recorder, number)
+        spelling = await fetching.visit(Item(1, Stage.VISIT, PLAIN, ZOO, 1))
+        renamed = await fetching.visit(Item(2, Stage.VISIT, CAPITAL, ZOO, 1))
+    assert asked == [CAPITAL]
+    assert moves(spelling) == [(PLAIN, CAPITAL)]
+    assert moves(renamed) == [(url, "https://github.com/tern/renamed") for url in (CAPITAL, PLAIN)]
+
+
+async def test_a_rename_to_another_spelling_of_a_known_name_leads_to_the_known_one(place):
+    async def visit_origin(task):
+        return Moved("https://github.com/TERN/net")
+
+    async with place.recorder() as recorder:
+        number = await with_spellings(place, recorder)
+        fetching = fetching_by(visit_origin, place, recorder, number)
+        found = await fetching.visit(Item(1, Stage.VISIT, "https://github.com/old/net", ZOO, 1))
+    assert moves(found) == [("https://github.com/old/net", CAPITAL)]
+
+
+async def test_a_host_that_insists_on_a_spelling_is_visited_there(place):
+    """It would not be visited at all, if each of two spellings were left for the other."""
+
+    async def visit_origin(task):
+        if task.url != PLAIN:
+            return Moved(PLAIN)
+        visit = Visit(PLAIN, (), None, None)
+        return Visited(visit, Holding(sha256_of(visit.to_bytes()), (), (), 0, "2"))
+
+    async with place.recorder() as recorder:
+        number = await with_spellings(place, recorder)
+        fetching = fetching_by(visit_origin, place, recorder, number)
+        found = await fetching.visit(Item(1, Stage.VISIT, CAPITAL, ZOO, 1))
+        await recorder.record(found.lines)
+    assert moves(found) == [(CAPITAL, PLAIN)]
+    assert place.ledger.reads.held(PLAIN) is not None
 
 
 async def test_what_is_acknowledged_is_on_disk_for_whoever_opens_the_root_next(place):

@@ -1,15 +1,19 @@
 """The list pass: nothing twice, nothing lost, an outage is not a deletion."""
 
+import json
 import random
+from typing import Any
 
 import pytest
 from place import CLOCK, HUB, ListHub, Place, record
 
 from ptmtorrent import disk
-from ptmtorrent.errors import FatalError, NetworkError
+from ptmtorrent.errors import FatalError, NetworkError, UsageError
 from ptmtorrent.model.events import PageListed
 from ptmtorrent.model.package import Scope
 from ptmtorrent.pipeline.listing import Lister
+from ptmtorrent.pipeline.pages import read_page
+from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.store.records import SMALL
 
 WHOLE = Scope()
@@ -19,22 +23,26 @@ async def no_pause(seconds: float) -> None:
     assert seconds >= 0
 
 
-async def list_hub(place: Place, hub: ListHub, number: int, scope: Scope = WHOLE) -> list:
+async def list_hub(
+    place: Place, hub: ListHub, number: int, scope: Scope = WHOLE, **settings: Any
+) -> list:
     events: list = []
+    settings |= {"hubs": {HUB: hub}, "watch": events.append}
     async with place.recorder() as recorder:
-        lister = Lister(
-            snapshot_id="2026-11-21",
-            number=number,
-            hubs={HUB: hub},
-            pages=place.pages,
-            recorder=recorder,
-            clock=CLOCK,
-            watch=events.append,
-            tool="test",
-            pause=no_pause,
-        )
-        await lister.list_hub(HUB, scope)
+        await lister_of(place, recorder, number, **settings).list_hub(HUB, scope)
     return events
+
+
+def lister_of(place: Place, recorder: Recorder, number: int, **settings: Any) -> Lister:
+    values = {
+        "snapshot_id": "2026-11-21",
+        "hubs": {},
+        "clock": CLOCK,
+        "watch": lambda event: None,
+        "tool": "test",
+        "pause": no_pause,
+    }
+    return Lister(number=number, pages=place.pages, recorder=recorder, **values | settings)
 
 
 PAGES = [[record(1), record(2)], [record(3), {"_id": "broken"}], [record(4)]]
@@ -72,6 +80,31 @@ async def test_a_listing_that_began_with_a_limit_goes_on_with_it_whatever_is_ask
     await list_hub(place, hub, number)
     [state] = place.ledger.reads.listings(number)
     assert (state.outcome, state.listed, state.scope) == ("limited", 3, '{"limit": 3}')
+
+
+@pytest.mark.parametrize("broken_at", [None, 1])
+async def test_pages_of_two_sources_do_not_come_into_one_listing(place, broken_at):
+    number = place.begin()
+    await list_hub(place, ListHub(PAGES, broken_at), number, Scope(source="https://a.example"))
+    async with place.recorder() as recorder:
+        lister = lister_of(place, recorder, number)
+        await lister.check(HUB, "https://a.example")
+        with pytest.raises(
+            UsageError, match=r"from https://a\.example.* now say https://b\.example"
+        ):
+            await lister.check(HUB, "https://b.example")
+
+
+@pytest.mark.parametrize("broken_at", [None, 0])
+async def test_where_nothing_was_listed_or_no_source_was_written_down_any_may_follow(
+    place, broken_at
+):
+    """Roots of old say nothing of sources; a hub that could not be reached has no pages."""
+    number = place.begin()
+    source = None if broken_at is None else "https://a.example"
+    await list_hub(place, ListHub(PAGES, broken_at), number, Scope(source=source))
+    async with place.recorder() as recorder:
+        await lister_of(place, recorder, number).check(HUB, "https://b.example")
 
 
 async def test_an_odd_answer_in_the_middle_of_a_listing_is_asked_for_again(place):
@@ -128,6 +161,20 @@ async def test_a_limit_keeps_exactly_so_many_and_is_no_complete_listing(place):
     [state] = place.ledger.reads.listings(number)
     assert (state.outcome, state.listed, state.scope) == ("limited", 3, '{"limit": 3}')
     assert hub.asked == ["/0", "/1"]
+
+
+async def test_a_limit_counts_packages_where_a_hub_lists_them_twice(place):
+    """The first ones are listed, and each as the last page that shows it says it."""
+    number = place.begin()
+    first, again = [record(1), record(2), record(3)], [record(1, likes=5), record(2, likes=5)]
+    hub = ListHub([first, again])
+    await list_hub(place, hub, number, Scope(limit=2), twice=frozenset({HUB}))
+    [state] = place.ledger.reads.listings(number)
+    assert (state.outcome, state.listed, hub.asked) == ("limited", 2, ["/0", "/1"])
+    rows = list(place.ledger.reads.packages(HUB))
+    assert [(row.name, row.raw_index) for row in rows] == [("org/m1", 0), ("org/m2", 1)]
+    assert len({row.page for row in rows}) == 1
+    assert json.loads(read_page(place.store, rows[0].page)) == again
 
 
 async def test_globs_keep_the_names_that_match(place):
