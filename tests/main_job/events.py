@@ -119,11 +119,12 @@ def _places(pid: int) -> Iterator[str]:
         for link in (process / "cwd", process / "root", *(process / "fd").iterdir()):
             with suppress(OSError):
                 yield str(link.readlink())
-        yield from (line.partition("/")[2] for line in (process / "maps").open(errors="replace"))
+        mapped = (process / "maps").read_text(errors="replace").splitlines()
+        yield from (line.partition("/")[2] for line in mapped)
 
 
 def _is_in(place: str, folder: Path) -> bool:
-    return Path("/", place.rstrip("\n").removesuffix(" (deleted)")).is_relative_to(folder)
+    return Path("/", place.removesuffix(" (deleted)")).is_relative_to(folder)
 
 
 def ready(seconds: float, *descriptors: int) -> bool:
