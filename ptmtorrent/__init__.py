@@ -9,14 +9,20 @@
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ptmtorrent.query.dataset import Dataset
 
-__version__ = version("ptmtorrent")
+    __version__: str
+else:
+
+    def __getattr__(name):
+        """``__version__``, looked up only when asked for: that takes longer than all else here."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module("importlib.metadata").version("ptmtorrent")
 
 
 def open(root: str | Path, at: str | None = None) -> "Dataset":

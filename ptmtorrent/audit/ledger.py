@@ -127,7 +127,7 @@ class Comparison:
         path = self.ground.scratch / "rebuilt.sqlite"
         try:
             self.ground.rebuild(path, self.stock.store, self.lines())
-        except (FatalError, StoppedError):
+        except (FatalError, StoppedError, MemoryError):  # says nothing of the root
             raise
         except Exception as error:  # a journal of another version, or roots that are damaged
             if self.is_store_whole:

@@ -102,9 +102,9 @@ class Roots:
                 parse(gzip.decompress(data))
             except (gzip.BadGzipFile, zlib.error, EOFError) as error:
                 return "a page, compressed", quote(str(error))
-            except StoppedError:
+            except (StoppedError, MemoryError):  # says nothing of the page
                 raise
-            except Exception as error:  # whatever a reader makes of bytes it cannot read
+            except Exception as error:  # readers never raise; one that does has met its page
                 return "a page its hub's reader can read", quote(repr(error))
             return None
 

@@ -47,6 +47,7 @@ from ptmtorrent.net.http import Transport
 from ptmtorrent.store.base import BlobStore
 
 ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
+REFS = "/info/refs?service=git-upload-pack"
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 MOST_PACKS = 8
 """Packs of one holding; more are made one."""
@@ -66,6 +67,14 @@ class Inventory(Protocol):
     def wanted(self) -> tuple[Wanted, ...]:
         """What the files of the head stand for."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What an origin announced, and the URL that it serves git at."""
+
+    advertisement: Advertisement
+    place: str
 
 
 LookOver = Callable[[Path, Collection[str], str | None, BlobStore], Inventory]
@@ -97,15 +106,15 @@ class Mirror:
             FailError: it could not be had, or was not what it said.
         """
         task = self._on_what_is_here(task)
-        advertisement, moved_to = await self._look(task.url)
-        if moved_to is not None:
-            return Moved(moved_to)
-        if advertisement.head is None and not advertisement.refs:
+        seen = await self._look(task.url)
+        if isinstance(seen, Moved):
+            return seen
+        if seen.advertisement.head is None and not seen.advertisement.refs:
             raise SkipError("the repository has no commits", SkipReason.EMPTY, url=task.url)
-        if _is_same(task, advertisement):
+        if _is_same(task, seen.advertisement):
             return self._again(task)
         async with self.quarantine() as quarantine:
-            return await self._bring_in(task, advertisement, quarantine)
+            return await self._bring_in(task, seen, quarantine)
 
     def _on_what_is_here(self, task: OriginTask) -> OriginTask:
         """The task, without its base when a pack of that is lost."""
@@ -113,18 +122,25 @@ class Mirror:
             return task
         return replace(task, base=None, base_visit=None)
 
-    async def _look(self, url: str) -> tuple[Advertisement, str | None]:
+    async def _look(self, url: str) -> Announced | Moved:
+        """The refs of an origin; or, when a redirect led to another origin, to which.
+
+        What redirects to another spelling of itself (``NAME.git``) is asked for packs there, as git
+        does (``http.followRedirects=initial``).
+        """
         forge = self.forge_of(url)
-        asked = f"{forge.git_url(url)}/info/refs?service=git-upload-pack"
-        response = await self.transport.get(asked, accept=ADVERTISEMENT)
+        place = forge.git_url(url)
+        response = await self.transport.get(f"{place}{REFS}", accept=ADVERTISEMENT)
         if response.status != 200:
             raise forge.explain(url, response.status, response.headers, response.body)
         found = forge.origin_of(response.url)
         if found != url:
-            return Advertisement(), found
+            return Moved(found)
         if not response.headers.get("content-type", "").startswith(ADVERTISEMENT):
             raise CorruptError("the git server answered with something else than refs", url=url)
-        return parse_advertisement(response.body), None
+        if response.url.endswith(REFS):
+            place = response.url.removesuffix(REFS)
+        return Announced(parse_advertisement(response.body), place)
 
     def _again(self, task: OriginTask) -> Visited:
         """The held state once more, under the name the origin has now."""
@@ -144,13 +160,12 @@ class Mirror:
         finally:
             await asyncio.shield(quarantine.remove())
 
-    async def _bring_in(
-        self, task: OriginTask, advertisement: Advertisement, quarantine: Quarantine
-    ) -> Visited:
+    async def _bring_in(self, task: OriginTask, seen: Announced, quarantine: Quarantine) -> Visited:
         held = self._base(task)
         if held is not None and held.visit.is_complete:
             await quarantine.place(held)
-        used, not_held = await self._fetch(task, advertisement, quarantine)
+        advertisement = seen.advertisement
+        used, not_held = await self._fetch(task, seen, quarantine)
         targets, head = advertisement.targets, advertisement.head
         found = await in_thread(self.look_over, quarantine.path, targets, head, self.store)
         if found.kinds.keys() != targets:
@@ -175,15 +190,15 @@ class Mirror:
         return Base(self.store, task.base, task.base_visit)
 
     async def _fetch(
-        self, task: OriginTask, advertisement: Advertisement, quarantine: Quarantine
+        self, task: OriginTask, seen: Announced, quarantine: Quarantine
     ) -> tuple[str | None, tuple[NotHeld, ...]]:
         """Fetch, whole if possible; returns the filter used and what is not held."""
         forge = self.forge_of(task.url)
-        wish = PackWish(forge, task.url, advertisement, self._base(task))
+        wish = PackWish(forge, task.url, seen.place, seen.advertisement, self._base(task))
         trouble = await self._ask(wish, quarantine)
         if trouble is None:
             return None, ()
-        return await self._fetch_partly(task, advertisement, quarantine, trouble)
+        return await self._fetch_partly(task, seen, quarantine, trouble)
 
     async def _ask(self, wish: PackWish, quarantine: Quarantine) -> GitResult | None:
         """Ask for a pack until it is here, or the server cannot send it whole: how it says so."""
@@ -204,18 +219,17 @@ class Mirror:
     async def _fetch_partly(
         self,
         task: OriginTask,
-        advertisement: Advertisement,
+        seen: Announced,
         quarantine: Quarantine,
         trouble: GitResult,
     ) -> tuple[str | None, tuple[NotHeld, ...]]:
-        url, whole_head = self.forge_of(task.url).git_url(task.url), task.depth >= Depth.FULL
         await quarantine.start_over()
         wish = Wish(
-            url,
-            _specs(advertisement),
-            advertisement.refs,
-            advertisement.head,
-            whole_head,
+            seen.place,
+            _specs(seen.advertisement),
+            seen.advertisement.refs,
+            seen.advertisement.head,
+            task.depth >= Depth.FULL,
             self._base(task),
         )
         found = await fetch_partly(quarantine, wish, self.limits, trouble)

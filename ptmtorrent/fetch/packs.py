@@ -35,10 +35,15 @@ _HEADER = 12
 
 @dataclass(frozen=True, slots=True)
 class PackWish:
-    """What is wanted of an origin: all that was announced, beyond what a complete base holds."""
+    """What is wanted of an origin: all that was announced, beyond what a complete base holds.
+
+    Attributes:
+        place: the URL that git is served at.
+    """
 
     forge: Forge
     origin: str
+    place: str
     announced: Advertisement
     base: Base | None
 
@@ -130,7 +135,7 @@ class PackFetcher:
         return _complaint(f"{words}\nfatal: early EOF")
 
     async def _answer(self, wish: PackWish) -> AsyncGenerator[bytes, None]:
-        url = f"{wish.forge.git_url(wish.origin)}/git-upload-pack"
+        url = f"{wish.place}/git-upload-pack"
         body = request_of(wish.lacking, wish.held, wish.announced.capabilities)
         async with self.transport.exchange(
             url, body, sent=REQUEST_TYPE, wanted=RESULT_TYPE

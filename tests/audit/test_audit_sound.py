@@ -155,12 +155,17 @@ def test_the_command_speaks_as_the_contract_says(copies: Copies, capsys):
 
 
 @pytest.mark.parametrize("place", ["ptmtorrent.app.audit.rebuild", "gzip.decompress"])
-def test_a_signal_ends_the_audit_wherever_it_comes(copies: Copies, monkeypatch, place: str):
-    def stopped(*_):
-        raise StoppedError(2)
+@pytest.mark.parametrize("error", [StoppedError(2), MemoryError()])
+def test_what_says_nothing_of_the_root_ends_the_audit_and_is_no_fault(
+    copies: Copies, monkeypatch, place: str, error: Exception
+):
+    """A signal comes anywhere, and so does the end of memory."""
 
-    monkeypatch.setattr(place, stopped)
-    with pytest.raises(StoppedError):
+    def ended(*_):
+        raise error
+
+    monkeypatch.setattr(place, ended)
+    with pytest.raises(type(error)):
         verify(copies.root, Console(quiet=True), quick=False)
 
 

@@ -11,8 +11,11 @@ import shutil
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "main_job"))
+
+from events import users_of, waiting_for
 
 LOG_FLUSHED, LOG_LOST = 1, 2
 _SHUTDOWN = 0x8004587D
@@ -49,12 +52,9 @@ class DiskInAFile:
 
     def recover(self) -> None:
         """Mount anew, as after a cut, once every process that used it is gone."""
-        until = time.monotonic() + _PATIENCE_S
-        while subprocess.run(
-            ["umount", str(self.place)], check=False, capture_output=True
-        ).returncode:
-            assert time.monotonic() < until, "somebody still uses the disk"
-            time.sleep(0.02)
+        with waiting_for(users_of(self.place), _PATIENCE_S):
+            pass
+        _run("umount", str(self.place))
         self._mount()
 
     def _mount(self) -> None:

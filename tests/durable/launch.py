@@ -34,7 +34,11 @@ def main() -> int:
 
 
 def traced_by(arguments: list[str]) -> None:
-    """Return when strace has taken hold of every thread of this process."""
+    """Return when strace has taken hold of every thread of this process.
+
+    It looks again and again: the kernel lets nobody wait for that, and strace's own word for it
+    comes with others on a stream that somebody would have to read to the end.
+    """
     tracer = subprocess.Popen(["strace", *arguments, "-p", str(os.getpid())])
     until = time.monotonic() + DEADLINE_S
     while not all(is_traced(task) for task in Path("/proc/self/task").iterdir()):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ending import finished
-from job import Job, until
+from job import Job
 from storm import COMMAND, left_behind
 
 from ptmtorrent.sandbox.generate import generate
@@ -28,7 +28,7 @@ def killed(tmp_path_factory) -> Iterator[Job]:
     with job.served():
         for part in KILL_AT:
             process = job.start(*COMMAND)
-            until(lambda least=part * SIZE: longest(job.root) >= least, process)
+            job.until(lambda least=part * SIZE: longest(job.root) >= least, process)
             process.kill()
             process.communicate()
         assert finished(job).code == 0

@@ -1,8 +1,9 @@
 """Origins made to measure, a sandbox that serves them, and what visits them: all of it real."""
 
+import inspect
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -201,13 +202,16 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(answer: Callable[[web.BaseRequest], web.Response]) -> AsyncIterator[Server]:
+async def serve(
+    answer: Callable[[web.BaseRequest], web.Response | Awaitable[web.Response]],
+) -> AsyncIterator[Server]:
     """An HTTP server on a free port of loopback."""
     server = Server()
 
     async def handle(request: web.BaseRequest) -> web.Response:
         server.seen.append((request.path, request.headers))
-        return answer(request)
+        answered = answer(request)
+        return await answered if inspect.isawaitable(answered) else answered
 
     runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.01)
     await runner.setup()

@@ -231,7 +231,8 @@ async def test_what_may_pass_outweighs_a_final_no(task, source, world, root):
     gone = ObjectSource(f"{BASE}/meadow/nowhere", source.revision, "model.bin")
     async with bench(world, root) as here:
         here.box.switch("cdn=503:1")
-        await fails(here, ObjectTask(SHA, len(DATA), (source, gone)), NetworkError)
+        error = await fails(here, ObjectTask(SHA, len(DATA), (source, gone)), NetworkError)
+        assert error.status == 503
 
 
 async def test_a_gated_object_is_gated(task, world, root):

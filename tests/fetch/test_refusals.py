@@ -1,17 +1,20 @@
 """A visit that fails says how, and leaves nothing behind: not in the store, not beside it."""
 
 import asyncio
+import subprocess
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from aiohttp import web
-from origins import NAME, URL, Origin, Setting, bench, noise, serve
+from origins import MIB, NAME, URL, Origin, Setting, bench, noise, serve
 
 from ptmtorrent.errors import CorruptError, FailError, FailReason, NetworkError, RefusedError
 from ptmtorrent.fetch.mirror import ADVERTISEMENT
 from ptmtorrent.hubs.huggingface import BASE
 from ptmtorrent.model.visit import Visit
 from ptmtorrent.model.work import Depth, Moved, OriginTask
+from ptmtorrent.net.uploadpack import RESULT_TYPE
 from ptmtorrent.sandbox import repository
 
 INFO, PACK = "#1", "#2"
@@ -116,6 +119,40 @@ async def test_a_question_for_a_pack_is_not_sent_to_where_a_redirect_leads(publi
     refs = f"/{NAME}/info/refs"
     asked = ["/old/name/info/refs", refs, refs, f"/{NAME}/git-upload-pack"]
     assert [path for path, _ in server.seen] == asked
+
+
+@pytest.mark.parametrize("max_pack", [MIB, 100_000])
+async def test_an_origin_that_spells_its_name_otherwise_is_fetched_under_that(
+    published, world, root, max_pack
+):
+    """Only its refs redirect, to ``NAME.git``; a small ``max_pack`` leaves the packs to git."""
+    served = f"/{NAME}.git"
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if request.path == f"/{NAME}/info/refs":
+            where = request.path_qs.replace(f"/{NAME}", served)
+            return web.Response(status=301, headers={"Location": where})
+        assert request.path.startswith(served)
+        return await upload_pack(request, published)
+
+    async with serve(answer) as server:
+        setting = Setting(max_pack=max_pack, blob_limit=1000, endpoint=server.base)
+        async with bench(world, root, setting) as here:
+            found = await here.visit()
+    assert (found.visit.url, found.visit.filter is None) == (URL, max_pack == MIB)
+    assert [ref.target for ref in found.visit.refs] == [published.writer.refs[repository.MAIN]]
+
+
+async def upload_pack(request: web.BaseRequest, origin: Origin) -> web.Response:
+    """What git answers."""
+    is_first = request.path.endswith("/info/refs")
+    mode = "--http-backend-info-refs" if is_first else "--stateless-rpc"
+    command = ["git", "upload-pack", mode, str(origin.path)]
+    given, environment = await request.read(), repository.environment()
+    run = partial(subprocess.run, input=given, env=environment, capture_output=True, check=False)
+    done = await asyncio.to_thread(run, command)
+    body = b"001e# service=git-upload-pack\n0000" * is_first + done.stdout
+    return web.Response(body=body, content_type=ADVERTISEMENT if is_first else RESULT_TYPE)
 
 
 async def test_what_is_held_stays_whole_when_a_later_visit_fails(published, world, root):

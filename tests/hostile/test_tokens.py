@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from aiohttp import web, web_request
-from job import CLOCK, Job, until
+from events import waiting_for
+from job import CLOCK, Job
 from loopback import serve
 from secrets_search import blobs_with, forms, found, places
 
@@ -187,10 +187,10 @@ def test_a_killed_run_leaves_no_token(job, tmp_path):
     processes = Processes()
     with job.served(rtt_ms=20), processes.sampled():
         process = job.start("snapshot", "--depth", "full", HF_TOKEN=HF, GITHUB_TOKEN=GITHUB)
-        until(lambda: job.items("visit", "done") >= 1, process)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        time.sleep(0.1)
+        job.until(lambda: job.items("visit", "done") >= 1, process)
+        with waiting_for(_below(process.pid), 10):
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
     for token in (HF, GITHUB):
         assert places(token, job.root) == []
         assert not any(found(FORMS[token], words) for words in processes.arguments)

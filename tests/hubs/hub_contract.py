@@ -75,6 +75,16 @@ def kept(parsed: ParsedPage[Outline]) -> tuple[object, ...]:
     return packages, parsed.unparsed, parsed.drift
 
 
+def records_of(parsed: ParsedPage[Package]) -> int:
+    """How many records a page has: each is a package of its own, or unparsed with a reason."""
+    packages = dict(parsed.packages)
+    unparsed = {one.index: one.reason.encode() for one in parsed.unparsed}
+    assert sorted([*packages, *unparsed]) == list(range(len(packages) + len(unparsed)))
+    assert len(packages) == len(parsed.packages) == len({p.package_id for p in packages.values()})
+    assert all(unparsed.values())
+    return len(packages) + len(unparsed)
+
+
 class HubContract:
     """What holds for every adapter."""
 

@@ -1,5 +1,6 @@
 """Reading hubconf.py and the modules behind it, without running a line of them."""
 
+import ast
 import textwrap
 from collections.abc import Mapping
 
@@ -293,7 +294,22 @@ def test_a_weight_is_an_https_url_of_a_file_that_looks_like_one(text, is_one):
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8")))
 def test_any_source_is_survived(source):
-    read({"hubconf.py": source, "a.py": source})
+    files = {"hubconf.py": source, "a.py": source}
+    assert_possible(read(files), files)
+
+
+def assert_possible(found: Hubconf, files: Mapping[str, bytes]) -> None:
+    """Of a file that Python refuses nothing is read; else every function and class is offered."""
+    try:
+        body = ast.parse(files["hubconf.py"]).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        assert found == Hubconf()
+        return
+    defined = {one.name for one in body if isinstance(one, ast.FunctionDef | ast.ClassDef)}
+    assert defined <= set(found.entry_points)
+    assert len(set(found.entry_points)) == len(found.entry_points)
+    assert all(name.isidentifier() for name in found.entry_points)
+    assert all(is_weight(weight.url) and weight.place in files for weight in found.weights)
 
 
 WORDS = st.sampled_from(
@@ -309,5 +325,5 @@ WORDS = st.sampled_from(
 @given(st.lists(st.lists(WORDS, max_size=8).map("".join), max_size=8), st.text(max_size=3))
 def test_any_program_is_survived(lines, wanted):
     source = "\n".join(lines).encode()
-    found = read({"hubconf.py": source, "a.py": source, "b/__init__.py": source}, wanted, "f")
-    assert all(is_weight(weight.url) for weight in found.weights)
+    files = {"hubconf.py": source, "a.py": source, "b/__init__.py": source}
+    assert_possible(read(files, wanted, "f"), files)

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 import pytest
+from hub_contract import records_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,7 +179,8 @@ def test_each_record_drifts_from_its_own_shape():
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_parse_survives_any_bytes(body):
     assert parse(body).packages == ()
-    parse(shelf_page(ZOO, [(MANIFEST, body), ("a/turnkey_stats.yaml", body)]))
+    both = shelf_page(ZOO, [(MANIFEST, body), ("a/turnkey_stats.yaml", body)])
+    assert records_of(parse(both)) >= 1
 
 
 _VALUE = st.recursive(
@@ -192,8 +194,10 @@ _VALUE = st.recursive(
 @given(st.sampled_from(sorted(ENTRY)), _VALUE, st.sampled_from(STATS.split(b"\n")[:-1]))
 def test_parse_survives_any_value_of_a_field(name, value, line):
     written = json.dumps(value).encode()
-    parse(manifest(ENTRY | {name: value}, ENTRY | {"metadata": {"tags": value}}))
-    parse(turnkey(STATS.replace(line, line.split(b":")[0] + b": " + written)))
+    entries = ENTRY | {name: value}, ENTRY | {"metadata": {"tags": value}}
+    assert records_of(parse(manifest(*entries))) == 2
+    stats = STATS.replace(line, line.split(b":")[0] + b": " + written)
+    assert records_of(parse(turnkey(stats))) == 1
 
 
 def test_repository_and_organisation_are_settings():

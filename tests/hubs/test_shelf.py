@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+from hub_contract import records_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -187,14 +188,18 @@ def test_a_page_that_is_cut_off_keeps_what_came_before():
 
 def test_reasons_are_text_that_can_be_kept():
     parsed = parse_shelf(shelf_page(SHELF, [("\udcff.json", b"?")]), (LISTS,))
-    parsed.unparsed[0].reason.encode()
+    assert parsed.unparsed[0].reason == "\ufffd.json: neither a JSON array nor an object"
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 4096))
 def test_parsing_survives_any_bytes_anywhere(junk, at):
+    """Each record ends as one or the other, and what came before the junk is kept."""
     page = shelf_page(SHELF, [("a.json", b'[{"name": "one"}]')])
-    parse_shelf(page[:at] + junk + page[at + len(junk) :], (LISTS, OTHERS))
+    parsed = parse_shelf(page[:at] + junk + page[at + len(junk) :], (LISTS, OTHERS))
+    assert records_of(parsed) <= len(page) + len(junk)
+    if at > page.index(b"]"):
+        assert names(parsed)[:1] == [(0, "one")]
 
 
 @pytest.mark.parametrize("value", ["", "one", "a/b/c", "../x", "https://github.com/a/b", True])

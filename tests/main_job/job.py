@@ -5,11 +5,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from events import Changes, wait_until
 
 import ptmtorrent as pt
 from ptmtorrent import disk
@@ -46,6 +47,7 @@ class Job:
         self.all_hubs = all_hubs
         self.endpoint = ""
         self._open: dict[str | None, Dataset] = {}
+        self._watch: Changes | None = None
 
     @contextmanager
     def served(self, *faults: str, **settings: Any):
@@ -87,6 +89,20 @@ class Job:
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
 
+    def until(self, is_so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+        """Wait for what a process does to the root or asks the servers; or for its end.
+
+        The watch is put away later: that takes longer than whoever waits for a moment has.
+        """
+        self.close()
+        self._watch = Changes((self.root.parent, self.world), (self.root,))
+        try:
+            wait_until(is_so, self._watch, process.pid)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+
     def with_shared_key(self) -> "Job":
         """Pseudonyms like those of every other root with this key."""
         self.root.mkdir(parents=True)
@@ -107,7 +123,10 @@ class Job:
         return self._open[at].sql(sql).fetchall()
 
     def close(self) -> None:
-        """Let go of the datasets that are open."""
+        """Let go of the datasets that are open, and of what watches the root."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         while self._open:
             self._open.popitem()[1].close()
 
@@ -140,19 +159,6 @@ class Job:
 
     def truth(self) -> dict[str, Any]:
         return json.loads((self.world / "truth.json").read_text())
-
-
-def until(is_so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait for something that a process does; or for the end of the process."""
-    deadline = time.monotonic() + 60
-    try:
-        while process.poll() is None and not is_so():
-            assert time.monotonic() < deadline, "it never happened"
-            time.sleep(0.002)
-    except BaseException:
-        process.kill()
-        process.communicate()
-        raise
 
 
 def asked(box: Sandbox) -> list[str]:

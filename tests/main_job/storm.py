@@ -170,7 +170,11 @@ def stand_of(job: Job) -> Stand:
 
 
 def settled(job: Job) -> int:
-    """How many requests were answered, once none is under way: the log names them at their end."""
+    """How many requests were answered, once none is under way: the log names them at their end.
+
+    It looks until nothing new is there after a while: the client is dead, and what it sent may
+    still wait in a socket where nobody has heard of it.
+    """
     before, now = -1, len(job.requests())
     while before != now:
         time.sleep(0.05)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from job import Job, until
+from job import Job
 from storm import COMMAND, left_behind
 
 pytestmark = pytest.mark.slow
@@ -77,7 +77,7 @@ def test_a_disk_that_runs_full_ends_in_7_and_later_in_the_same_content(
 ):
     with on_disk.served(rtt_ms=20):
         process = on_disk.start(*COMMAND)
-        until(lambda: len(on_disk.requests()) >= requests, process)
+        on_disk.until(lambda: len(on_disk.requests()) >= requests, process)
         ballast = run_out(disk)
         _, err = process.communicate(timeout=30)
         assert (process.returncode, "Traceback" in err) == (7, False), err

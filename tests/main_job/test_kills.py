@@ -4,11 +4,11 @@ import os
 import random
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from job import Job, until
+from events import waiting_for
+from job import Job
 from storm import (
     COMMAND,
     Kill,
@@ -68,7 +68,7 @@ def in_each_pass(job: Job) -> Storm:
 
 def kill_when(job: Job, story: Storm, is_so, *, is_rebuilding: bool = False) -> None:
     process = job.start(*COMMAND)
-    until(is_so, process)
+    job.until(is_so, process)
     process.kill()
     _, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err
@@ -128,12 +128,12 @@ def test_no_git_outlives_a_killed_run(another):
         with another.config.open("a") as settings:
             settings.write('\n[git]\nmax_pack = "1KiB"\n')
         process = another.start(*COMMAND)
-        until(lambda: gits_of(another.root), process)
-        process.kill()
-        process.communicate()
-        soon = time.monotonic() + 2
-        while gits_of(another.root) and time.monotonic() < soon:
-            time.sleep(0.01)
+        another.until(lambda: gits_of(another.root), process)
+        gits = gits_of(another.root)
+        assert gits
+        with waiting_for(gits, 2):
+            process.kill()
+            process.communicate()
         assert gits_of(another.root) == []
 
 

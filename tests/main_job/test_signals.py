@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from job import Job, until
+from job import Job
 from storm import COMMAND, left_behind, lose_ledger
 
 MOST_S = 10
@@ -43,7 +43,7 @@ def held_in(job: Job, is_there) -> "subprocess.Popen[str]":
     """A run that has come to a point, and has done something itself."""
     before = traces(job)
     process = job.start(*COMMAND)
-    until(lambda: traces(job) != before and is_there(), process)
+    job.until(lambda: traces(job) != before and is_there(), process)
     return process
 
 

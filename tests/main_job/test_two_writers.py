@@ -1,7 +1,7 @@
 """A second writer is turned away; where no lock works, one ends and the other is right."""
 
 import pytest
-from job import Job, until
+from job import Job
 from storm import COMMAND, left_behind, lose_ledger
 
 from ptmtorrent.errors import WriterActiveError
@@ -26,7 +26,7 @@ def without_locks(tmp_path) -> dict[str, str]:
 def test_a_second_writer_is_turned_away_and_the_first_is_not_disturbed(another, small):
     with another.served(rtt_ms=150):
         first = another.start(*COMMAND)
-        until(lambda: has_come_to(another, "in the listing"), first)
+        another.until(lambda: has_come_to(another, "in the listing"), first)
         code, out, err = another.end(*COMMAND)
         _, said = first.communicate(timeout=60)
     assert (code, out) == (11, "")
@@ -41,7 +41,7 @@ def test_where_no_lock_works_one_of_two_ends_and_nothing_is_wrong(
 ):
     with another.served(rtt_ms=20):
         first = another.start(*COMMAND, **without_locks)
-        until(lambda: has_come_to(another, moment), first)
+        another.until(lambda: has_come_to(another, moment), first)
         second = another.start(*COMMAND, **without_locks)
         said = [process.communicate(timeout=60)[1] for process in (first, second)]
         assert {first.returncode, second.returncode} <= {0, 11}, said

@@ -1,7 +1,6 @@
 """Refs as git servers advertise them: git's own output, and everything that is not."""
 
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -135,11 +134,41 @@ def test_sha256_repositories_are_unsupported() -> None:
         parse_advertisement(advertise(f"{'a' * 64} HEAD\0object-format=sha256\n".encode()))
 
 
+PIECES = st.sampled_from(
+    [
+        *(A.encode(), B.encode(), b" ", b"HEAD", b"refs/heads/a", b"refs/tags/t", b"refs/x", b"/"),
+        *(b"^{}", b"\0", b"symref=HEAD:refs/heads/a", b"ERR ", b"\n", b"\xff", b"capabilities"),
+    ]
+)
+NAMES = st.sampled_from(
+    ["HEAD", "refs/heads/a", "refs/heads/\udcff", "refs/tags/t", "refs/tags/t^{}", "refs/x/y"]
+)
+LISTS = st.tuples(
+    st.dictionaries(NAMES, st.sampled_from([A, B]), min_size=1),
+    st.sampled_from(["", "\0", "\0symref=HEAD:refs/heads/a agent=git/2"]),
+).map(lambda told: advertise(*lines_of(*told)))
+JUNK = st.lists(st.lists(PIECES, max_size=5).map(b"".join) | st.binary(max_size=60), max_size=4)
+
+
+def lines_of(refs: dict[str, str], words: str) -> list[bytes]:
+    first, *rest = (f"{oid} {name}" for name, oid in refs.items())
+    return [line.encode("utf-8", "surrogateescape") for line in (first + words, *rest)]
+
+
 @settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=300) | st.lists(st.binary(max_size=60)).map(lambda x: advertise(*x)))
-def test_no_bytes_raise_anything_but_a_typed_error(body: bytes) -> None:
-    with suppress(ItemError):
-        parse_advertisement(body)
+@given(st.binary(max_size=300) | JUNK.map(lambda lines: advertise(*lines)) | LISTS)
+def test_any_bytes_are_a_typed_error_or_refs_that_read_the_same_when_told_again(
+    body: bytes,
+) -> None:
+    try:
+        seen = parse_advertisement(body)
+    except ItemError:
+        return
+    head = {"HEAD": seen.head} if seen.head else {}
+    refs = head | seen.refs or {"capabilities^{}": "0" * 40}
+    again = advertise(*lines_of(refs, "\0" + " ".join(seen.capabilities)))
+    assert parse_advertisement(again) == seen
+    assert all(name.startswith(("refs/heads/", "refs/tags/")) for name in seen.refs)
 
 
 REF_NAMES = st.lists(st.sampled_from(["a", "a-", "a.b", "b"]), min_size=1, max_size=3).map(

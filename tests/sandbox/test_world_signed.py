@@ -64,10 +64,18 @@ def test_every_signature_is_good_and_every_kind_is_there(
     assert any(v == "U" and who not in ("Hugging Face", "GitHub") for v, who in seen)
 
 
-def test_a_signed_tag_verifies(directory: Path, environment: dict[str, str]) -> None:
+def test_a_signed_tag_verifies_and_one_whose_bytes_were_changed_does_not(
+    directory: Path, environment: dict[str, str]
+) -> None:
     world = World.load(directory)
     (one,) = [one for one in world.repositories if one.name == "quillmark/tern"]
-    ask(one.path(directory), environment, "verify-tag", "v0.1")
+    path = one.path(directory)
+    assert ask(path, environment, "verify-tag", "--format=%(tag)", "v0.1") == "v0.1\n"
+    body = ask(path, environment, "cat-file", "tag", "v0.1").replace("tag v0.1", "tag v0.2")
+    command = ["git", "-C", path, "hash-object", "-t", "tag", "-w", "--stdin"]
+    done = subprocess.run(command, input=body.encode(), capture_output=True, check=True)
+    with pytest.raises(subprocess.CalledProcessError):
+        ask(path, environment, "verify-tag", done.stdout.decode().strip())
 
 
 def test_a_commit_whose_bytes_were_changed_does_not_verify(
