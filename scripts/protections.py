@@ -158,8 +158,8 @@ MUTANTS = (
     Mutant(
         "page and cursor together",
         "ptmtorrent/ledger/apply.sql",
-        "    next_cursor = :next_cursor\n",
-        "    next_cursor = next_cursor\n",
+        "THEN next_cursor ELSE :next_cursor\n",
+        "THEN next_cursor ELSE next_cursor\n",
         (*LEDGER, *LISTING),
     ),
     Mutant(

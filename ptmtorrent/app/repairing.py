@@ -3,7 +3,8 @@
 Every blob is read. Bytes that are not what their name says are moved to ``store/v1/damaged``, never
 deleted. Then what the journal needs and the store lacks is brought in: objects from whoever has
 them, assets by their URL, large files out of the packs they came in, packs by fetching their origin
-whole. Listing pages, visits and holdings cannot be had again: they are what was seen on a day.
+whole. Listing pages, visits and holdings cannot be had again: they are what was seen on a day. An
+origin whose visit or holding is lost is visited again by the next snapshot.
 """
 
 from collections.abc import Iterator
@@ -31,8 +32,8 @@ from ptmtorrent.store.root import Root, open_root
 
 NOT_AGAIN = {
     Role.PAGE: "a page is what a hub said that day; it cannot be had again",
-    Role.VISIT: "a visit is what an origin was that day; it cannot be had again",
-    Role.HOLDING: "a holding is written once; it cannot be had again",
+    Role.VISIT: "a visit is what an origin was that day; the next snapshot visits it again",
+    Role.HOLDING: "a holding is written once; the next snapshot visits its origin again",
 }
 
 
@@ -78,9 +79,14 @@ class Repair:
         for name, uses in sorted(lacking.items()):
             if not _is_pack(uses[0]):
                 await self._one(name, uses)
-        objects = [found for found in self.findings if found.kind == Role.OBJECT]
-        lost = [found.name for found in objects if found.fate is not Fate.REPAIRED]
-        await self.net.recorder.change(lambda ledger: ledger.roots.lose(lost))
+        await self.net.recorder.change(self._write_off)
+
+    def _write_off(self, ledger: Ledger) -> None:
+        """What is lost is to be asked for again by the next run."""
+        lost = [found for found in self.findings if found.fate is not Fate.REPAIRED]
+        ledger.roots.lose(found.name for found in lost if found.kind == Role.OBJECT)
+        kept = (Role.VISIT, Role.HOLDING)
+        ledger.roots.visit_again(found.name for found in lost if found.kind in kept)
 
     def _set_bad_aside(self) -> set[str]:
         store, bad = self.here.store, set[str]()
@@ -112,9 +118,9 @@ class Repair:
                 await self._hold(name)
                 self._found(use.role, name, Fate.REPAIRED, _how(use))
                 return
-        role = uses[0].role
+        role, place = uses[0].role, uses[0].kept.place
         text = NOT_AGAIN.get(role, str(error or "what came is something else now"))
-        self._found(role, name, _fate_of(error), text)
+        self._found(role, name, _fate_of(error), f"{place}: {text}")
 
     async def _hold(self, name: str) -> None:
         """A blob is here again: durably, and the ledger knows."""
@@ -203,7 +209,7 @@ def repair(context: Context) -> int:
     """Check the whole root and bring in again what can be; returns the exit code."""
     root = open_root(context.root, create=False)
     findings = list(_set_ledger_aside(root))
-    with held(context.root, create=False) as here:
+    with held(context.root, create=False, say=context.console.note) as here:
         checked, more = run_stoppably(_repair(context, here))
     findings += more
     _show(context, checked, findings)

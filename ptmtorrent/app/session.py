@@ -32,13 +32,15 @@ from ptmtorrent.net.answer import Limits as HttpLimits
 from ptmtorrent.net.courier import Manners
 from ptmtorrent.net.gate import Gates
 from ptmtorrent.net.http import Transport
-from ptmtorrent.pipeline.intake import Intake
+from ptmtorrent.pipeline.intake import Intake, silent
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.pipeline.refining import Parser, Refining
 from ptmtorrent.settings import Settings
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import Root, check_space, open_root
+
+Say = Callable[[str], None]
 
 LOW_WATER_BYTES = 64 * 2**20
 LOW_WATER_INODES = 1000
@@ -82,8 +84,10 @@ class Online:
 
 
 @contextmanager
-def held(path: Path, *, create: bool) -> Iterator[Held]:
+def held(path: Path, *, create: bool, say: Say = silent) -> Iterator[Held]:
     """Open a root for writing; make it when there is none and ``create`` says so.
+
+    ``say`` is told what is lost of what the journal names, when the ledger takes it in.
 
     Raises:
         NotFoundError: there is no root.
@@ -101,7 +105,8 @@ def held(path: Path, *, create: bool) -> Iterator[Held]:
             journal = Journal.open(root.path, write=True)
             try:
                 parsers = {kind.id: kind.parse for kind in HUBS}
-                intake = Intake(ledger, store, {kind.id: kind.in_outline for kind in HUBS})
+                readers = {kind.id: kind.in_outline for kind in HUBS}
+                intake = Intake(ledger, store, readers, say)
                 intake.catch_up(journal)
                 yield Held(root, store, journal, ledger, intake, parsers)
             finally:

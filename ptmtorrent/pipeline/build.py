@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ptmtorrent.errors import FailError, SkipError, SkipReason
+from ptmtorrent.errors import CorruptError, FailError, SkipError, SkipReason
 from ptmtorrent.extract.files import files
 from ptmtorrent.extract.history import commit_count, commits, unreachable
 from ptmtorrent.extract.repository import Leash
@@ -32,6 +32,7 @@ from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.package import Asset, Package
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.pipeline.ahead import ahead
+from ptmtorrent.pipeline.kept import read_holding, read_visit
 from ptmtorrent.pipeline.refining import Refining
 from ptmtorrent.shards.manifest import Shard
 from ptmtorrent.shards.schema import load_schema
@@ -63,12 +64,16 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """An origin: what is held of it, names of what was told before, and what need not be read."""
+    """An origin: what is held of it, names of what was told before, and what need not be read.
+
+    ``lost`` says that its visit or holding cannot be read.
+    """
 
     row: OriginRow
     held: _Held | None = None
     earlier: Sequence[tuple[str, str]] = ()
     known: _Told | None = None
+    lost: CorruptError | None = None
 
     @property
     def is_small(self) -> bool:
@@ -189,14 +194,20 @@ class Build:
             if row.visit is None or row.holding is None:
                 yield _State(row, known=_Told())
                 continue
-            visit = Visit.from_bytes(self.store.read(row.visit))
-            held = visit, Holding.from_bytes(self.store.read(row.holding))
+            try:
+                held = self._read(row.visit, row.holding)
+            except CorruptError as error:
+                yield _State(row, lost=error)
+                continue
             earlier = reads.told_visits(row.id)
             count = reads.commit_count(row.id, row.visit)
             if count is not None and row.visit in {name for name, _ in earlier}:
                 yield _State(row, held, known=_Told(count, reads.lost_commits(row.id)))
             else:
                 yield _State(row, held, earlier)
+
+    def _read(self, visit: str, holding: str) -> _Held:
+        return read_visit(self.store, visit), read_holding(self.store, holding)
 
     def _origin(
         self, state: "_State", tell: Callable[[], "_Told"], writers: Mapping[str, ShardWriter]
@@ -226,12 +237,11 @@ class Build:
         All or none: the rows of one origin are complete before the first is written, so an
         origin that cannot be read costs itself and is told whole by a later snapshot.
         """
+        if state.lost is not None:
+            raise state.lost
         if state.known is not None or state.held is None:
             return state.known or _Told()
-        earlier = [
-            (Visit.from_bytes(self.store.read(v)), Holding.from_bytes(self.store.read(h)))
-            for v, h in state.earlier
-        ]
+        earlier = [self._read(*names) for names in state.earlier]
         with workbench(self.store, *state.held, earlier, leash) as view:
             return _Told(
                 commits=list(commits(view, self.privacy_key)),

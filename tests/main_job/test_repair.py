@@ -182,20 +182,30 @@ def test_a_state_that_its_origin_gave_up_is_lost_and_named(fresh, capfd):
         assert fresh.snapshot("--as-of", "2026-11-23") == 0
 
 
+WORDS = {
+    "page": "huggingface, snapshot 2026-11-21: a page is what a hub said that day",
+    "visit": "a visit is what an origin was that day; the next snapshot visits it again",
+    "holding": "a holding is written once; the next snapshot visits its origin again",
+}
+
+
 @pytest.mark.parametrize("kind", ["page", "visit", "holding"])
-def test_what_was_seen_on_a_day_cannot_be_had_again(whole, capfd, kind):
+def test_what_was_seen_on_a_day_is_lost_and_its_origin_visited_again(whole, capfd, kind):
     entries = list(Journal.open(whole.root, write=False).entries())
-    if kind == "page":
-        name = next(e.payload["sha256"] for e in entries if e.kind == "page")
-    else:
-        name = next(e.payload[kind] for e in entries if e.kind == "visit")
+    line = next(e.payload for e in entries if e.kind == ("page" if kind == "page" else "visit"))
+    name = line["sha256" if kind == "page" else kind]
     damage(whole, name)
     with whole.served():
         code, [found], total = mend(whole, capfd)
         assert (code, found["name"], found["kind"]) == (6, name, kind)
         assert (found["outcome"], total["lost"]) == ("lost", 1)
-        assert "cannot be had again" in found["detail"]
+        assert WORDS[kind] in found["detail"]
+        assert line.get("origin", "") in found["detail"]
         assert aside(whole) == {name}
+        assert whole.snapshot("--as-of", "2026-11-22") == 0
+        assert mend(whole, capfd)[:2] == (0, []), "the same state, or another that keeps it"
+    assert whole.end("verify")[0] == 0
+    assert whole.end("gc")[0] == 0
 
 
 def test_a_hub_that_cannot_be_reached_leaves_it_for_the_next_time(whole, capfd):

@@ -19,11 +19,13 @@ async def no_pause(seconds: float) -> None:
     assert seconds >= 0
 
 
-async def list_hub(place: Place, hub: ListHub, number: int, scope: Scope = WHOLE) -> list:
+async def list_hub(
+    place: Place, hub: ListHub, number: int, scope: Scope = WHOLE, snapshot: str = "2026-11-21"
+) -> list:
     events: list = []
     async with place.recorder() as recorder:
         lister = Lister(
-            snapshot_id="2026-11-21",
+            snapshot_id=snapshot,
             number=number,
             hubs={HUB: hub},
             store=place.store,
