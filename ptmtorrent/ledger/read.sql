@@ -114,7 +114,10 @@ SELECT hub, stage, item, outcome, reason, http_status, bytes, seconds, at, tool,
 FROM attempts WHERE snapshot = :snapshot ORDER BY id
 
 -- name: kept_figures
-SELECT counted FROM figures WHERE snapshot = :snapshot
+SELECT CAST(counted AS BLOB) AS counted FROM figures WHERE snapshot = :snapshot
+
+-- name: with_figures
+SELECT s.seq, s.id FROM figures AS f JOIN snapshots AS s ON s.seq = f.snapshot ORDER BY s.seq
 
 -- name: item_counts
 SELECT hub, stage, state, reason, count(*) AS items, sum(bytes) AS bytes
