@@ -210,7 +210,7 @@ class Fetching:
                 yield self._line(Kind.REPACK, item, **names)
 
     def _heir(self, found: Visited, visit: str, name: str) -> Holding | None:
-        """What keeps an earlier visit from now on, if all its packs were replaced.
+        """What keeps an earlier visit from now on, if packs of it were replaced.
 
         Of one that is lost nobody knows the packs; the same state found again can be kept.
         """
@@ -218,10 +218,11 @@ class Fetching:
             before = read_holding(self.store, name)
         except CorruptError:
             return found.holding if found.holding.visit == visit else None
-        if not before.packs or not set(before.packs) <= set(found.replaced):
+        rest = [pack for pack in before.packs if pack not in found.replaced]
+        if len(rest) == len(before.packs):
             return None
-        packs, size = found.holding.packs, found.holding.pack_bytes
-        return replace(before, packs=packs, pack_bytes=size)
+        packs = tuple(dict.fromkeys([*rest, *found.holding.packs, *found.beyond]))
+        return replace(before, packs=packs, pack_bytes=sum(map(self.store.size, packs)))
 
     def _find_held(self, holding: Holding) -> Change:
         """Objects of a new head that the store has already, whoever brought them."""
