@@ -89,6 +89,15 @@ class Intake:
         if last is not None:
             self._ledger.roots.position(last.n, last.digest)
 
+    def complete(self, entry: Entry) -> None:
+        """Take in what the line of a visit could not tell, now that it can, if it is the newest.
+
+        Within the caller's transaction.
+        """
+        line = self._visit(entry)
+        if self._ledger.reads.held(line.url) == (line.visit_sha256, line.holding_sha256):
+            self._ledger.roots.visit(line)
+
     def _apply(self, entry: Entry) -> None:
         payload, at = entry.payload, rfc3339(entry.at)
         match Kind(entry.kind):
