@@ -6,7 +6,8 @@ leaves an empty file after a power cut, one without the second loses the name).
 
 A sync that failed is never asked again: the kernel may have dropped the pages and would then
 answer yes. ``Fuse`` keeps that rule for everything that shares it; ``sync_new`` and ``sync_tail``
-keep it for the next process, by taking away what could not be synced.
+keep it for the next process, by taking away what could not be synced; ``sync_again`` keeps it for
+what a killed process left, by writing it once more.
 """
 
 import errno
@@ -185,6 +186,22 @@ def sync_tail(fd: int, good: int) -> None:
         with suppress(OSError):
             os.ftruncate(fd, good)
         raise
+
+
+def sync_again(path: Path, start: int) -> None:
+    """Make durable what another process left in a file, from byte ``start`` on.
+
+    It is written once more where it is: if a sync of it failed before, the kernel holds its pages
+    for clean, and a sync alone would answer yes.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        end = os.fstat(fd).st_size
+        for offset in range(max(start, 0), end, CHUNK):
+            write_all(fd, os.pread(fd, min(CHUNK, end - offset), offset), offset)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def sync_dir(path: Path) -> None:

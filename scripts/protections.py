@@ -39,6 +39,8 @@ REFUSALS = ("tests/fetch/test_refusals.py",)
 FETCHING = ("tests/pipeline/test_fetching.py",)
 SCHEDULER = ("tests/pipeline/test_scheduler.py",)
 LISTING = ("tests/pipeline/test_listing.py",)
+LOST = ("tests/pipeline/test_lost_documents.py",)
+PARTLY = ("tests/fetch/test_partly.py",)
 LEDGER = ("tests/ledger/test_ledger.py",)
 TWO_WRITERS = ("tests/main_job/test_two_writers.py",)
 FULL_DISK = (
@@ -158,9 +160,37 @@ MUTANTS = (
     Mutant(
         "page and cursor together",
         "ptmtorrent/ledger/apply.sql",
-        "    next_cursor = :next_cursor\n",
-        "    next_cursor = next_cursor\n",
+        "THEN next_cursor ELSE :next_cursor\n",
+        "THEN next_cursor ELSE next_cursor\n",
         (*LEDGER, *LISTING),
+    ),
+    Mutant(
+        "lost page not hidden by what was said later",
+        "ptmtorrent/ledger/apply.sql",
+        "CASE outcome WHEN 'waiting' THEN outcome ELSE :outcome END",
+        ":outcome",
+        LOST,
+    ),
+    Mutant(
+        "lost visit looks changed",
+        "ptmtorrent/ledger/roots.py",
+        "fingerprint=line.fingerprint if whole else None",
+        "fingerprint=line.fingerprint",
+        ("tests/main_job/test_lost.py",),
+    ),
+    Mutant(
+        "what a killed writer left is written again",
+        "ptmtorrent/disk.py",
+        "write_all(fd, os.pread(fd, min(CHUNK, end - offset), offset), offset)",
+        "os.pread(fd, 1, offset)",
+        FAILED_SYNC,
+    ),
+    Mutant(
+        "what only old packs have is kept",
+        "ptmtorrent/fetch/quarantine.py",
+        "        if not lacking:\n",
+        "        if lacking or not lacking:\n",
+        PARTLY,
     ),
     Mutant(
         "leases of the killed are freed",

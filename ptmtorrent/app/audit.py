@@ -72,17 +72,19 @@ def exit_code(faults: Counter[FaultKind]) -> int:
     return IntegrityError.exit_code if faults.total() else 0
 
 
-def rebuild(path: Path, store: BlobStore, entries: Iterable[Entry]) -> None:
-    """Make a ledger that has taken in the given journal lines."""
+def rebuild(path: Path, store: BlobStore, entries: Iterable[Entry]) -> bool:
+    """Make a ledger that has taken in the given journal lines; whether all they name was here."""
+    lost: list[str] = []
     ledger = Ledger.open(path)
     try:
-        intake = Intake(ledger, store, pages_of(store))
+        intake = Intake(ledger, store, pages_of(store), lost.append)
         lines = iter(entries)
         while batch := list(islice(lines, BATCH)):
             with ledger.transaction():
                 intake.take(batch)
     finally:
         ledger.close()
+    return not lost
 
 
 def is_written(layout: Layout) -> bool:

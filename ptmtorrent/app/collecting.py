@@ -27,7 +27,7 @@ def gc(context: Context, options: GcOptions) -> int:
     Without ``delete`` nothing is removed: what is garbage is shown, and marked with the time, for
     only what an earlier cycle marked may go.
     """
-    with held(context.root, create=False) as here:
+    with held(context.root, create=False, say=context.console.note) as here:
         cycle = Cycle(
             layout=here.root.layout,
             store=here.store,

@@ -104,7 +104,8 @@ def load_settings(path: Path | None) -> Settings:
 
 def run_passes(context: Context, options: RunOptions) -> int:
     """The commands plan, list, fetch, build and snapshot; returns the exit code."""
-    with held(context.root, create=options.command in MAKES_ROOT) as here:
+    create = options.command in MAKES_ROOT
+    with held(context.root, create=create, say=context.console.note) as here:
         snapshot = _snapshot(context, here, options)
         work = Run(
             here=here,

@@ -3,7 +3,9 @@
 Every blob is read. Bytes that are not what their name says are moved to ``store/v1/damaged``, never
 deleted. Then what the journal needs and the store lacks is brought in: objects from whoever has
 them, assets by their URL, large files out of the packs they came in, packs by fetching their origin
-whole. Listing pages, visits and holdings cannot be had again: they are what was seen on a day.
+whole, visits out of the tables that tell of them. Listing pages and holdings cannot be had again:
+they are what was seen on a day. An origin whose visit or holding is lost is visited again by the
+next snapshot.
 """
 
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from ptmtorrent import disk
 from ptmtorrent.app.commands import Context
+from ptmtorrent.app.retelling import retold
 from ptmtorrent.app.session import Held, Online, held, online
 from ptmtorrent.app.signals import run_stoppably
 from ptmtorrent.collect import damage, reach
@@ -31,8 +34,8 @@ from ptmtorrent.store.root import Root, open_root
 
 NOT_AGAIN = {
     Role.PAGE: "a page is what a hub said that day; it cannot be had again",
-    Role.VISIT: "a visit is what an origin was that day; it cannot be had again",
-    Role.HOLDING: "a holding is written once; it cannot be had again",
+    Role.VISIT: "a visit is what an origin was that day; the next snapshot visits it again",
+    Role.HOLDING: "a holding is written once; the next snapshot visits its origin again",
 }
 
 
@@ -78,9 +81,14 @@ class Repair:
         for name, uses in sorted(lacking.items()):
             if not _is_pack(uses[0]):
                 await self._one(name, uses)
-        objects = [found for found in self.findings if found.kind == Role.OBJECT]
-        lost = [found.name for found in objects if found.fate is not Fate.REPAIRED]
-        await self.net.recorder.change(lambda ledger: ledger.roots.lose(lost))
+        await self.net.recorder.change(self._write_off)
+
+    def _write_off(self, ledger: Ledger) -> None:
+        """What is lost is to be asked for again by the next run."""
+        lost = [found for found in self.findings if found.fate is not Fate.REPAIRED]
+        ledger.roots.lose(found.name for found in lost if found.kind == Role.OBJECT)
+        kept = (Role.VISIT, Role.HOLDING)
+        ledger.roots.visit_again(found.name for found in lost if found.kind in kept)
 
     def _set_bad_aside(self) -> set[str]:
         store, bad = self.here.store, set[str]()
@@ -112,9 +120,9 @@ class Repair:
                 await self._hold(name)
                 self._found(use.role, name, Fate.REPAIRED, _how(use))
                 return
-        role = uses[0].role
+        role, place = uses[0].role, uses[0].kept.place
         text = NOT_AGAIN.get(role, str(error or "what came is something else now"))
-        self._found(role, name, _fate_of(error), text)
+        self._found(role, name, _fate_of(error), f"{place}: {text}")
 
     async def _hold(self, name: str) -> None:
         """A blob is here again: durably, and the ledger knows."""
@@ -129,6 +137,9 @@ class Repair:
                 await self.net.assets.fetch(AssetTask(use.url, None))
             case Role.FILE:
                 await in_thread(self._take_out_of_packs, use)
+            case Role.VISIT:
+                if await in_thread(self._retell, use):
+                    await self.net.recorder.change(lambda _: self._take_in_again(use))
 
     def _object_task(self, uses: list[Use]) -> ObjectTask:
         """Every revision that ever named the object, the newest first."""
@@ -141,6 +152,16 @@ class Repair:
                 sources.setdefault(place, source)
         size = next(use.wanted.size for use in uses if use.wanted is not None)
         return ObjectTask(uses[0].name, size, tuple(sources.values()))
+
+    def _retell(self, use: Use) -> bool:
+        visit = retold(self.here.dataset, use.name)
+        return visit is not None and self.here.store.put(visit) == use.name
+
+    def _take_in_again(self, use: Use) -> None:
+        """The lines of a visit that is here again."""
+        for entry in self.here.journal.entries():
+            if entry.kind == Kind.VISIT and entry.payload["visit"] == use.name:
+                self.here.intake.complete(entry)
 
     def _take_out_of_packs(self, use: Use) -> None:
         visit = self._visit(use)
@@ -203,7 +224,7 @@ def repair(context: Context) -> int:
     """Check the whole root and bring in again what can be; returns the exit code."""
     root = open_root(context.root, create=False)
     findings = list(_set_ledger_aside(root))
-    with held(context.root, create=False) as here:
+    with held(context.root, create=False, say=context.console.note) as here:
         checked, more = run_stoppably(_repair(context, here))
     findings += more
     _show(context, checked, findings)
@@ -276,7 +297,8 @@ def _is_pack(use: Use) -> bool:
 def _ways(uses: list[Use]) -> list[Use]:
     """One use of each role, the cheapest to serve first."""
     first = {use.role: use for use in uses}
-    return [first[role] for role in (Role.FILE, Role.OBJECT, Role.ASSET) if role in first]
+    roles = (Role.VISIT, Role.FILE, Role.OBJECT, Role.ASSET)
+    return [first[role] for role in roles if role in first]
 
 
 def _fate_of(error: Exception | None) -> Fate:
@@ -287,6 +309,8 @@ def _fate_of(error: Exception | None) -> Fate:
 def _how(use: Use) -> str:
     if use.role is Role.FILE:
         return "taken out of its pack again"
+    if use.role is Role.VISIT:
+        return "written again from the tables that tell of it"
     return "fetched again"
 
 

@@ -33,7 +33,7 @@ from ptmtorrent.net.answer import Limits as HttpLimits
 from ptmtorrent.net.courier import Manners
 from ptmtorrent.net.gate import Gates
 from ptmtorrent.net.http import Transport
-from ptmtorrent.pipeline.intake import Intake
+from ptmtorrent.pipeline.intake import Intake, silent
 from ptmtorrent.pipeline.pages import Pages
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.pipeline.refining import Parser, Refining
@@ -42,6 +42,8 @@ from ptmtorrent.store.base import BlobStore
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
 from ptmtorrent.store.root import Root, check_space, open_root
+
+Say = Callable[[str], None]
 
 LOW_WATER_BYTES = 64 * 2**20
 LOW_WATER_INODES = 1000
@@ -86,8 +88,10 @@ class Online:
 
 
 @contextmanager
-def held(path: Path, *, create: bool) -> Iterator[Held]:
+def held(path: Path, *, create: bool, say: Say = silent) -> Iterator[Held]:
     """Open a root for writing; make it when there is none and ``create`` says so.
+
+    ``say`` is told what is lost of what the journal names, when the ledger takes it in.
 
     Raises:
         NotFoundError: there is no root.
@@ -106,7 +110,7 @@ def held(path: Path, *, create: bool) -> Iterator[Held]:
             try:
                 parsers = {kind.id: kind.parse for kind in HUBS}
                 with pages_of(store) as pages:
-                    intake = Intake(ledger, store, pages)
+                    intake = Intake(ledger, store, pages, say)
                     intake.catch_up(journal)
                     yield Held(root, store, journal, ledger, pages, intake, parsers)
             finally:

@@ -12,8 +12,8 @@ from ptmtorrent.store.journal import Entry
 from ptmtorrent.store.layout import Layout
 
 Parser = Callable[[bytes], object]
-Rebuild = Callable[[Path, BlobStore, Iterable[Entry]], None]
-"""Makes a ledger at a path that has taken in the given journal lines."""
+Rebuild = Callable[[Path, BlobStore, Iterable[Entry]], bool]
+"""Makes a ledger at a path that has taken in the given journal lines; whether nothing was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,14 +126,16 @@ class Comparison:
             return
         path = self.ground.scratch / "rebuilt.sqlite"
         try:
-            self.ground.rebuild(path, self.stock.store, self.lines())
+            is_whole = self.ground.rebuild(path, self.stock.store, self.lines())
         except (FatalError, StoppedError, MemoryError):  # says nothing of the root
             raise
         except Exception as error:  # a journal of another version, or roots that are damaged
             if self.is_store_whole:
                 found.add(FaultKind.RECORD, "a ledger that can be rebuilt", repr(error))
-            else:
-                self.ground.say("the ledger is not compared: what it is rebuilt of is damaged")
+                return
+            is_whole = False
+        if not (is_whole or self.is_store_whole):
+            self.ground.say("the ledger is not compared: what it is rebuilt of is damaged")
             return
         with Contents.of(path) as rebuilt:
             for table in KEYS:

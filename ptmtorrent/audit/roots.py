@@ -35,7 +35,7 @@ class Roots:
     """Checks what each line of the journal names.
 
     Attributes:
-        replaced: holdings whose visit another one keeps since; their packs may be gone.
+        replaced: holdings whose visit another one keeps since; they and their packs may be gone.
     """
 
     ground: Ground
@@ -45,13 +45,15 @@ class Roots:
     def check(self, text: Text) -> Iterator[Fault]:
         """The lines of one journal file."""
         for number, entry in believed(text):
-            yield from self._line(f"{self.ground.name(text.path)} line {number}", entry)
+            place = f"{self.ground.name(text.path)} line {number}"
+            yield from self._line(f"{place} ({_subject(entry)})", entry)
 
     def _line(self, place: str, entry: Entry) -> Iterator[Fault]:
         payload = entry.payload
         for key in _NAMES.get(entry.kind, ()):
             size = payload.get("size") if entry.kind == "asset" else None
-            yield from self.stock.wants(payload.get(key), place, size)
+            if payload.get(key) not in self.replaced:
+                yield from self.stock.wants(payload.get(key), place, size)
         if entry.kind in ("page", "record") and not self.ground.quick:
             yield from self._content(place, payload.get("sha256"), self._page_of(payload))
         elif entry.kind in ("visit", "repack"):
@@ -120,6 +122,13 @@ def replaced_holdings(texts: Iterable[Text]) -> frozenset[str]:
             if entry.kind == "repack":
                 found.add(str(entry.payload.get("replaces")))
     return frozenset(found)
+
+
+def _subject(entry: Entry) -> str:
+    """What a line is of: its kind, origin or hub, and snapshot."""
+    said = entry.payload
+    of = said.get("origin") or said.get("url") or said.get("hub")
+    return quote(f"{entry.kind} of {of}, snapshot {said.get('snapshot')}")
 
 
 def _visit_problem(data: bytes) -> Problem | None:

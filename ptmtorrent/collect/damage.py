@@ -1,7 +1,7 @@
 """What the journal needs and the store lacks, and where each of it is needed."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from ptmtorrent.collect.reach import Successions, holding_of
@@ -28,12 +28,21 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The journal line that needs a blob: its snapshot and hub; and what it keeps, by sha256."""
+    """The journal line that needs a blob: its snapshot and hub; and what it keeps, by sha256.
+
+    ``origin`` is empty in lines of old roots, and in those of pages.
+    """
 
     snapshot: str
     hub: str
     visit: str = ""
     holding: str = ""
+    origin: str = ""
+
+    @property
+    def place(self) -> str:
+        """In words."""
+        return f"{self.origin or self.hub}, snapshot {self.snapshot}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +66,7 @@ def uses(entries: Iterable[Entry], store: BlobStore, replaced: Successions) -> I
     """Every use of a blob that the journal tells of; a holding that is lost tells nothing."""
     for entry in entries:
         payload = entry.payload
-        names = {name: payload.get(name, "") for name in ("snapshot", "hub", "visit", "holding")}
-        kept = Kept(**names)
+        kept = Kept(**{field.name: payload.get(field.name, "") for field in fields(Kept)})
         match entry.kind:
             case "page" | "record":
                 yield Use(Role.PAGE, payload["sha256"], kept)
@@ -70,7 +78,8 @@ def uses(entries: Iterable[Entry], store: BlobStore, replaced: Successions) -> I
 
 def _of_visit(store: BlobStore, kept: Kept, replaced: Successions) -> Iterator[Use]:
     yield Use(Role.VISIT, kept.visit, kept)
-    yield Use(Role.HOLDING, kept.holding, kept)
+    if kept.holding not in replaced:
+        yield Use(Role.HOLDING, kept.holding, kept)
     try:
         holding = holding_of(store, kept.holding)
     except IntegrityError:

@@ -2,7 +2,8 @@
 
 Nothing that a line names is ever garbage, whatever its kind: a digest in a line is a root. One
 thing alone can lose its root: the packs of a holding whose visit another holding keeps since
-(journal kind ``repack``). The holding itself stays, for the line that names it does.
+(journal kind ``repack``). The holding itself stays, for the line that names it does; should it be
+lost, the one that replaced it says what is wanted.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,7 +41,8 @@ def heir(holding: str, found: Successions) -> str:
 def proven(found: Successions, store: BlobStore, is_good: Callable[[str], bool]) -> dict[str, str]:
     """The successions whose last holding has every pack, each found good.
 
-    Only where packs of the replaced holding are still here: else there is nothing left to lose.
+    Only where packs of the replaced holding are still here, or it is lost and nobody knows: else
+    there is nothing left to lose.
     """
     verdicts: dict[str, bool] = {}
 
@@ -51,8 +53,11 @@ def proven(found: Successions, store: BlobStore, is_good: Callable[[str], bool])
 
     def is_proven(old: str) -> bool:
         packs = holding_of(store, heir(old, found)).packs
-        spare = set(holding_of(store, old).packs) - set(packs)
-        return not any(map(store.has, spare)) or all(map(is_kept, packs))
+        if store.has(old):
+            spare = set(holding_of(store, old).packs) - set(packs)
+            if not any(map(store.has, spare)):
+                return True
+        return all(map(is_kept, packs))
 
     return {old: new for old, new in found.items() if is_proven(old)}
 
@@ -66,6 +71,8 @@ def reached(entries: Iterable[Entry], store: BlobStore, found: Successions) -> I
         yield from named_by(entry)
         if "holding" in entry.payload:
             name = entry.payload["holding"]
+            if name in found and not store.has(name):
+                continue
             holding = holding_of(store, name)
             yield from (blob.sha256 for blob in holding.wanted)
             yield from () if name in found else holding.packs

@@ -25,8 +25,7 @@ def status_rows(
         snapshot: the one to tell of.
         hosts: hub id -> host whose budget is shown.
     """
-    packages, origins = ledger.reads.package_counts(), ledger.reads.origin_counts()
-    counts = ledger.reads.item_counts(snapshot.seq)
+    packages, origins, counts = ledger.reads.standing(snapshot.seq)
     hubs = sorted({listing.hub for listing in ledger.reads.listings(snapshot.seq)} | set(packages))
     gates = {name: json.loads(state) for name, state in ledger.reads.gates().items()}
     rows = []

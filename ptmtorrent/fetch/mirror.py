@@ -6,7 +6,8 @@
 3. What the server cannot send whole is fetched by git, filtered, and the missing blobs by id
    (``partial``).
 4. What was announced must be here.
-5. When there are many packs, or the new one outweighs the others, they are made one.
+5. When there are many packs, or the new one outweighs the others, they are made one. A pack that
+   was fetched alone replaces those before it, with a small one of what only they had.
 6. Packs and large files of the head go into the store; the visit and its holding say so.
 
 A step that fails leaves nothing but a directory that the next writer removes.
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ptmtorrent import disk
-from ptmtorrent.errors import CorruptError, FailError, SkipError, SkipReason
+from ptmtorrent.errors import CorruptError, FailError, IntegrityError, SkipError, SkipReason
 from ptmtorrent.fetch.git import Git
 from ptmtorrent.fetch.objects import ForgeOf
 from ptmtorrent.fetch.packs import PackFetcher, PackWish
@@ -182,7 +183,29 @@ class Mirror:
             not_held=not_held,
         )
         base = task.base if quarantine.base_packs else None
-        return await self._hold(visit, found.wanted, base, quarantine)
+        beyond = await self._beyond(held, quarantine) if held and not base else None
+        result = await self._hold(visit, found.wanted, base, quarantine)
+        if held is None or beyond is None:
+            return result
+        gone = set(held.holding.packs) - {*result.holding.packs, *beyond}
+        return replace(result, replaced=tuple(sorted(gone)), beyond=beyond)
+
+    async def _beyond(self, held: Base, quarantine: Quarantine) -> tuple[str, ...] | None:
+        """What is held and did not come again, as a pack of its own, or as none.
+
+        None when the held packs are to stay: they cannot be read, or that is most of them.
+        """
+        try:
+            pack = await quarantine.beyond(held)
+        except (CorruptError, IntegrityError):
+            return None
+        if pack is None:
+            return ()
+        if 2 * pack.stat().st_size > held.holding.pack_bytes:
+            return None
+        name = await in_thread(_sha256_file, pack)
+        await in_thread(self.store.adopt, pack, name)
+        return (name,)
 
     def _base(self, task: OriginTask) -> Base | None:
         if task.base is None or task.base_visit is None:

@@ -4,6 +4,7 @@ Nothing of it is kept but its packs. Held packs can be placed in it first, with 
 fetched for, so that the server sends only what is new.
 """
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.net.gitproc import HARMLESS, GitResult
 from ptmtorrent.store.base import BlobStore
 
+_LINE = re.compile(rb".+")
 _LENIENT = ",".join(f"{fault}=warn" for fault in HARMLESS)
 
 
@@ -99,15 +101,42 @@ class Quarantine:
 
         The packs themselves stay outside: what else they hold may be of a history long gone.
         """
-        shelf = Quarantine(self.path / "shelf", self.git)
-        shelf.prepare()
-        await shelf.place(base)
+        shelf = await self._shelf(base)
         taken = await shelf.among(oids)
         if taken:
-            prefix, asked = str(self._folder / "pack"), "\n".join(sorted(taken)) + "\n"
-            name = await shelf.local("pack-objects", "-q", prefix, stdin=asked.encode())
-            (self._folder / f"pack-{name.decode().strip()}.promisor").touch()
+            pack = await shelf.pack(self._folder, sorted(taken))
+            pack.with_suffix(".promisor").touch()
         return taken
+
+    async def beyond(self, base: Base) -> Path | None:
+        """A pack of all that held packs have and nothing here does; None when that is nothing.
+
+        It stays outside as well. It is read whole.
+        """
+        shelf = await self._shelf(base)
+        every = ("cat-file", "--batch-all-objects", "--batch-check=%(objectname)")
+        lacking = only_in(await shelf.local(*every), await self.local(*every))
+        if not lacking:
+            return None
+        pack = await shelf.pack(shelf.path, lacking)
+        await shelf.local("verify-pack", str(pack))
+        return pack
+
+    async def pack(self, folder: Path, oids: Sequence[str]) -> Path:
+        """Copy objects that are here into a pack of their own in a folder."""
+        asked = "".join(f"{oid}\n" for oid in oids).encode()
+        name = await self.local(
+            "pack-objects", "-q", "--threads=1", str(folder / "pack"), stdin=asked
+        )
+        return folder / f"pack-{name.decode().strip()}.pack"
+
+    async def _shelf(self, base: Base) -> "Quarantine":
+        """Held packs, laid out beside what came."""
+        shelf = Quarantine(self.path / "shelf", self.git)
+        if not shelf.path.exists():
+            shelf.prepare()
+            await shelf.place(base)
+        return shelf
 
     async def among(self, oids: Sequence[str]) -> set[str]:
         """Those of some objects that are here."""
@@ -202,6 +231,18 @@ class Quarantine:
     @property
     def _folder(self) -> Path:
         return self.path / "objects" / "pack"
+
+
+def only_in(first: bytes, second: bytes) -> list[str]:
+    """The lines of a sorted text that another one lacks; the texts are large, and not copied."""
+    lines = (match[0] for match in _LINE.finditer(second))
+    other, found = next(lines, None), list[str]()
+    for line in (match[0] for match in _LINE.finditer(first)):
+        while other is not None and other < line:
+            other = next(lines, None)
+        if line != other:
+            found.append(line.decode())
+    return found
 
 
 def _encoded(text: str) -> bytes:

@@ -16,24 +16,38 @@ UPDATE snapshots SET finished_at = :at, manifest = :manifest WHERE id = :id
 -- name: open_listing
 INSERT INTO listings (snapshot, hub) VALUES (:snapshot, :hub) ON CONFLICT DO NOTHING
 
+-- A listing that waits for a page that was lost did not end well, whatever was said that day.
 -- name: end_listing
-UPDATE listings SET outcome = :outcome, reason = :reason, scope = :scope,
+UPDATE listings SET scope = :scope,
+    outcome = CASE outcome WHEN 'waiting' THEN outcome ELSE :outcome END,
+    reason = CASE outcome WHEN 'waiting' THEN reason ELSE :reason END,
     trouble_at = CASE WHEN :outcome IN ('cut', 'unreachable') THEN coalesce(trouble_at, :at) END
 WHERE snapshot = :snapshot AND hub = :hub
+RETURNING outcome
 
 -- name: add_page
 INSERT INTO pages (snapshot, hub, sha256, received_at) VALUES (:snapshot, :hub, :sha256, :at)
 
+-- A listing that waits goes on when the page it waits for has come.
 -- name: advance_listing
 UPDATE listings SET
     scope = :scope,
+    outcome = CASE WHEN outcome = 'waiting' AND next_cursor = :cursor THEN 'running' ELSE outcome END,
     listed = listed + :listed,
     unparsed = unparsed + :unparsed,
     drift = :drift,
     first_page_at = coalesce(first_page_at, :at),
     last_page_at = :at,
-    next_cursor = :next_cursor
+    next_cursor = CASE
+        WHEN outcome = 'waiting' AND next_cursor <> :cursor THEN next_cursor ELSE :next_cursor
+    END
 WHERE snapshot = :snapshot AND hub = :hub
+
+-- A page was kept and is lost: the listing waits for the first of them.
+-- name: await_page
+UPDATE listings SET outcome = 'waiting', reason = :reason, next_cursor = :cursor, scope = :scope,
+    first_page_at = coalesce(first_page_at, :at), last_page_at = :at
+WHERE snapshot = :snapshot AND hub = :hub AND outcome <> 'waiting'
 
 -- name: find_packages
 SELECT package_id, name, former_names, origin, last_seen FROM packages
@@ -111,8 +125,11 @@ UPDATE visits SET holding = :holding
 WHERE visit = :visit AND holding = :replaces
 
 -- name: repack_origins
-UPDATE origins SET holding = :holding, pack_bytes = :pack_bytes
+UPDATE origins SET holding = :holding, pack_bytes = coalesce(:pack_bytes, pack_bytes)
 WHERE visit = :visit AND holding = :replaces
+
+-- name: forget_fingerprint
+UPDATE origins SET fingerprint = NULL WHERE visit = :sha256 OR holding = :sha256
 
 -- name: count_commits
 UPDATE visits SET commits = :commits WHERE origin = :origin AND visit = :visit
@@ -124,11 +141,18 @@ DELETE FROM lost WHERE origin = :origin
 INSERT INTO lost (origin, oid) VALUES (:origin, :oid)
 
 -- A finished snapshot tells of the newest visit of every origin that is named, but for those
--- whose facts could not be read.
+-- whose facts could not be read. Where a page is lost, nobody knows who was named: an origin that was
+-- visited in that snapshot was.
 -- name: mark_told
 UPDATE visits SET told = (SELECT seq FROM snapshots WHERE id = :id)
 WHERE told IS NULL
-    AND origin IN (SELECT origin FROM named)
+    AND (
+        origin IN (SELECT origin FROM named)
+        OR EXISTS (
+            SELECT 1 FROM listings AS l
+            WHERE l.snapshot = visits.snapshot AND l.outcome = 'waiting'
+        )
+    )
     AND visit = (SELECT o.visit FROM origins AS o WHERE o.id = visits.origin)
     AND origin NOT IN (
         SELECT o.id FROM origins AS o JOIN json_each(:untold) AS u ON u.value = o.url
@@ -164,7 +188,7 @@ ON CONFLICT (stage, key) DO UPDATE SET
     attempts = CASE items.snapshot WHEN excluded.snapshot THEN items.attempts ELSE 0 END,
     snapshot = excluded.snapshot, state = excluded.state, reason = excluded.reason, not_before = 0
 
--- An origin that a redirect led to is visited in its turn.
+-- An origin that a redirect led to, or whose visit is lost, is visited in its turn.
 -- name: plan_visit
 INSERT INTO items (stage, key, hub, snapshot, state) VALUES ('visit', :key, :hub, :snapshot, 'todo')
 ON CONFLICT (stage, key) DO UPDATE SET

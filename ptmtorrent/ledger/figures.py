@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from ptmtorrent.errors import IntegrityError
 from ptmtorrent.ledger.rows import ItemCount
 
 
@@ -31,15 +30,12 @@ class Figures:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> "Figures":
-        """Read what ``to_text`` wrote; IntegrityError when it is something else."""
+    def from_text(cls, text: bytes) -> "Figures | None":
+        """Read what ``to_text`` wrote; None when it is something else, for they can be counted."""
         try:
             value = json.loads(text)
             items = [ItemCount(**item) for item in value["items"]]
             objects, held, saved = value["blobs"]
             return cls(**value | {"items": items, "blobs": (objects, held, saved)})
-        except (ValueError, KeyError, TypeError) as error:
-            raise IntegrityError(
-                f"the figures kept in the ledger cannot be read ({error});"
-                " move the ledger away, and it is rebuilt from the journal"
-            ) from error
+        except (ValueError, KeyError, TypeError):
+            return None

@@ -116,6 +116,8 @@ class Ledger:
     def figures(self, snapshot: int) -> Figures:
         """The figures of a snapshot: counted now, unless nothing was written since they were.
 
+        Kept ones that cannot be read are counted anew, for they are derived.
+
         Raises:
             WriterActiveError: another process has written here since this one opened the ledger.
         """
@@ -129,9 +131,8 @@ class Ledger:
     def outdated(self) -> list[str]:
         """Snapshots whose kept figures are not what counting finds; there should be none."""
         with _translated(self._path):
-            rows = self.reads.snapshots()
-            kept = [(row, self.reads.kept_figures(row.seq)) for row in rows]
-            return [row.id for row, old in kept if old and old != self.reads.figures(row.seq)]
+            kept, count = self.reads.kept_figures, self.reads.figures
+            return [name for seq, name in self.reads.with_figures() if kept(seq) != count(seq)]
 
     @contextmanager
     def _alone(self, *, keep: bool = True) -> Iterator[None]:

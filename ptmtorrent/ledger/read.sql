@@ -6,8 +6,9 @@ SELECT applied, digest FROM position
 -- name: snapshots
 SELECT seq, id, as_of, begun_at, finished_at, manifest FROM snapshots ORDER BY seq
 
+-- One that waits for a page that was lost is cut off there.
 -- name: listings
-SELECT hub, outcome, reason, scope, listed, unparsed, drift, first_page_at, last_page_at,
+SELECT hub, CASE outcome WHEN 'waiting' THEN 'cut' ELSE outcome END AS outcome, reason, scope, listed, unparsed, drift, first_page_at, last_page_at,
     next_cursor,
     CASE WHEN trouble_at IS NOT NULL THEN (
         SELECT min(before.trouble_at) FROM listings AS before
@@ -113,7 +114,10 @@ SELECT hub, stage, item, outcome, reason, http_status, bytes, seconds, at, tool,
 FROM attempts WHERE snapshot = :snapshot ORDER BY id
 
 -- name: kept_figures
-SELECT counted FROM figures WHERE snapshot = :snapshot
+SELECT CAST(counted AS BLOB) AS counted FROM figures WHERE snapshot = :snapshot
+
+-- name: with_figures
+SELECT s.seq, s.id FROM figures AS f JOIN snapshots AS s ON s.seq = f.snapshot ORDER BY s.seq
 
 -- name: item_counts
 SELECT hub, stage, state, reason, count(*) AS items, sum(bytes) AS bytes

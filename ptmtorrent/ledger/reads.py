@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ptmtorrent.errors import IntegrityError
@@ -22,6 +22,7 @@ SQL = statements("read.sql")
 BATCH = 1000
 
 R = TypeVar("R")
+Standing = tuple[Mapping[str, int], Mapping[str, int], Sequence[ItemCount]]
 
 
 class Reads:
@@ -139,9 +140,20 @@ class Reads:
         )
 
     def kept_figures(self, snapshot: int) -> Figures | None:
-        """The figures of a snapshot as they were counted last, if they still hold."""
+        """The figures of a snapshot as they were counted last, if they hold and can be read."""
         row = self._run("kept_figures", snapshot=snapshot).fetchone()
         return Figures.from_text(row[0]) if row else None
+
+    def standing(self, snapshot: int) -> Standing:
+        """Packages and origins by hub, and items of a snapshot: as kept, or else counted now."""
+        kept = self.kept_figures(snapshot)
+        if kept is not None:
+            return kept.packages, kept.origins, kept.items
+        return self.package_counts(), self.origin_counts(), self.item_counts(snapshot)
+
+    def with_figures(self) -> list[tuple[int, str]]:
+        """The snapshots that figures are kept of, by number and name."""
+        return self._run("with_figures").fetchall()
 
     def item_counts(self, snapshot: int) -> list[ItemCount]:
         """Items of a snapshot by hub, stage, state and reason."""

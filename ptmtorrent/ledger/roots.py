@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
 
-from ptmtorrent.errors import SkipReason
+from ptmtorrent.errors import FailReason, SkipReason
 from ptmtorrent.ledger.statements import statements
 from ptmtorrent.model.key import origin_key
 from ptmtorrent.model.package import Drift, Outline, PackageStatus
@@ -25,6 +25,9 @@ MOST_DRIFT = 100
 
 AT_ONCE = 100
 """Rows that one statement writes."""
+
+UNKNOWN = -1
+"""How many blobs a visit lacks that is lost."""
 
 ASKED: dict[str, PackageStatus] = {
     SkipReason.GONE: PackageStatus.GONE,
@@ -41,9 +44,11 @@ class PageLine:
 
     Attributes:
         sha256: the blob with the page as received.
+        cursor: path and query that asked for it.
         packages: (index in the page, package) of the records that count.
         unparsed: how many records of the page could not be read.
         is_answer: whether it answers a question, and so does not advance the listing.
+        is_lost: whether the blob is lost, and so nobody knows what was on it.
         scope: what the listing covers, as canonical JSON.
         drift: how its records differ from what the hub used to send.
     """
@@ -52,10 +57,12 @@ class PageLine:
     hub: str
     sha256: str
     at: str
+    cursor: str
     next_cursor: str | None
     packages: tuple[tuple[int, Outline], ...]
     unparsed: int
     is_answer: bool
+    is_lost: bool = False
     scope: str = "{}"
     drift: tuple[Drift, ...] = ()
 
@@ -76,29 +83,38 @@ class ListingLine:
 class VisitLine:
     """An origin was visited; ``holding_sha256`` and ``visit_sha256`` name the blobs.
 
-    ``is_shelf`` says that a hub's listing is read from its files.
+    A blob that is lost is None. ``is_shelf`` says that a hub's listing is read from its files.
     """
 
     snapshot: int
     hub: str
     at: str
-    visit: Visit
+    url: str
+    visit: Visit | None
     visit_sha256: str
-    holding: Holding
+    holding: Holding | None
     holding_sha256: str
     fingerprint: str | None
     depth: int
     is_shelf: bool = False
 
+    @property
+    def whole(self) -> Visit | None:
+        """The visit, if neither it nor its holding is lost."""
+        return None if self.holding is None else self.visit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepackLine:
-    """A visit that ``replaces`` kept is kept by ``holding`` from now on; all names of blobs."""
+    """A visit that ``replaces`` kept is kept by ``holding`` from now on; all names of blobs.
+
+    ``pack_bytes`` is None when the new holding is lost.
+    """
 
     visit: str
     holding: str
     replaces: str
-    pack_bytes: int
+    pack_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +174,9 @@ class Roots:
             "add_page", snapshot=line.snapshot, hub=line.hub, sha256=line.sha256, at=line.at
         ).lastrowid
         assert page is not None  # noqa: S101  # an INSERT that succeeded has a row id
+        if line.is_lost:
+            self._await(line)
+            return
         listed = sum(self._packages(line, page, part) for part in _without_repeats(line.packages))
         if not line.is_answer:
             self._run(
@@ -168,31 +187,49 @@ class Roots:
                 drift=self._drift(line),
                 unparsed=line.unparsed,
                 at=line.at,
+                cursor=line.cursor,
                 next_cursor=line.next_cursor,
                 scope=line.scope,
+            )
+
+    def _await(self, line: PageLine) -> None:
+        """A page is lost: its listing waits for it, and does not end well without."""
+        if not line.is_answer:
+            self._run(
+                "await_page",
+                snapshot=line.snapshot,
+                hub=line.hub,
+                at=line.at,
+                cursor=line.cursor,
+                scope=line.scope,
+                reason=f"{FailReason.CORRUPT}: page {line.sha256} was listed and is lost",
             )
 
     def listing(self, line: ListingLine) -> None:
         """A hub's listing ended; packages it did not show are unseen until asked for."""
         place = {"snapshot": line.snapshot, "hub": line.hub}
         self._run("open_listing", **place)
-        if line.outcome == "complete":
+        [outcome] = self._run("end_listing", **asdict(line)).fetchone()
+        if outcome == "complete":
             self._renamed(line.snapshot, line.hub)
-        self._run("end_listing", **asdict(line))
         self._run("mark_unseen", **place)
 
     def visit(self, line: VisitLine) -> None:
-        """An origin's newest visit, what its head stands for, and the end of its item."""
-        origin = self._origin(line.visit.url)
+        """An origin's newest visit, what its head stands for, and the end of its item.
+
+        Of one that is lost the names are taken in, so that facts told of it are not told twice; its
+        origin is to be visited again, and looks as if it had changed since.
+        """
+        origin, whole = self._origin(line.url), line.whole
         names = {"visit": line.visit_sha256, "holding": line.holding_sha256}
         self._run(
             "set_visit",
             id=origin,
-            head=line.visit.head,
-            pack_bytes=line.holding.pack_bytes,
-            is_complete=line.visit.is_complete,
-            lacks=len(line.visit.not_held),
-            fingerprint=line.fingerprint,
+            head=line.visit.head if line.visit else None,
+            pack_bytes=line.holding.pack_bytes if line.holding else 0,
+            is_complete=whole is not None and whole.is_complete,
+            lacks=len(whole.not_held) if whole else UNKNOWN,
+            fingerprint=line.fingerprint if whole else None,
             depth=line.depth,
             is_shelf=line.is_shelf,
             at=line.at,
@@ -200,18 +237,28 @@ class Roots:
         )
         self._run("add_visit", origin=origin, snapshot=line.snapshot, **names)
         self._run("clear_wanted", origin=origin)
-        for blob in line.holding.wanted:
+        for blob in line.holding.wanted if line.holding else ():
             self._run("add_object", sha256=blob.sha256, size=blob.size, held=not blob.lfs)
             path = blob.path.encode("utf-8", "surrogateescape")
             about = {"path": path, "sha256": blob.sha256, "size": blob.size}
             self._run("add_wanted", origin=origin, **about)
-        self.settle(Verdict(line.snapshot, line.hub, Stage.VISIT, line.visit.url, "done"))
+        if whole:
+            self.settle(Verdict(line.snapshot, line.hub, Stage.VISIT, line.url, "done"))
+        else:
+            self._run("plan_visit", snapshot=line.snapshot, hub=line.hub, key=line.url)
 
     def repack(self, line: RepackLine) -> None:
         """A visit is kept by another holding, wherever it is named."""
         names = {"visit": line.visit, "holding": line.holding, "replaces": line.replaces}
         self._run("repack_visits", **names)
         self._run("repack_origins", pack_bytes=line.pack_bytes, **names)
+        if line.pack_bytes is None:
+            self.visit_again([line.holding])
+
+    def visit_again(self, blobs: Iterable[str]) -> None:
+        """Visits or holdings are lost: the origins whose newest they are look as if changed."""
+        for sha256 in blobs:
+            self._run("forget_fingerprint", sha256=sha256)
 
     def lose(self, objects: Iterable[str]) -> None:
         """These objects are in the store no more."""

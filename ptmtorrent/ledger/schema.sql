@@ -18,7 +18,8 @@ CREATE TABLE snapshots (
     manifest TEXT                          -- sha256 of its manifest.json
 ) STRICT;
 
--- The state of a hub's listing within a snapshot.
+-- The state of a hub's listing within a snapshot; outcome ``waiting``: for a page that was kept and
+-- is lost, and that ``next_cursor`` asks for again.
 CREATE TABLE listings (
     snapshot INTEGER NOT NULL REFERENCES snapshots (seq),
     hub TEXT NOT NULL,

@@ -206,7 +206,7 @@ INSERT INTO gates (name, state) VALUES (:name, :state)
 ON CONFLICT (name) DO UPDATE SET state = excluded.state WHERE gates.state <> excluded.state
 
 -- name: keep_figures
-INSERT INTO figures (snapshot, counted) VALUES (:snapshot, :counted)
+INSERT OR REPLACE INTO figures (snapshot, counted) VALUES (:snapshot, :counted)
 
 -- name: forget_figures
 DELETE FROM figures

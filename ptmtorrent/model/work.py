@@ -128,13 +128,15 @@ class Visited:
 
     Attributes:
         received: bytes of the packs that came for it.
-        replaced: held packs whose every object is in the packs of ``holding``.
+        replaced: held packs whose every object is in the packs of ``holding``, or in ``beyond``.
+        beyond: packs with what the replaced ones held and ``holding`` has no need of.
     """
 
     visit: Visit
     holding: Holding
     received: int = field(default=0, compare=False)
     replaced: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ptmtorrent.errors import FailError, SkipError
+from ptmtorrent.errors import CorruptError, FailError, SkipError
 from ptmtorrent.extract.repository import Leash
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import OriginRow, Snapshot
 from ptmtorrent.model.events import Notice, TableBuilt, Watcher
 from ptmtorrent.model.oid import sha256_of
-from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.pipeline.ahead import ahead
+from ptmtorrent.pipeline.kept import read_holding, read_visit
 from ptmtorrent.pipeline.refining import Refining
 from ptmtorrent.pipeline.rows import (
     Row,
@@ -51,12 +51,16 @@ SMALL = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """An origin: what is held of it, names of what was told before, and what need not be read."""
+    """An origin: what is held of it, names of what was told before, and what need not be read.
+
+    ``lost`` says that its visit or holding cannot be read.
+    """
 
     row: OriginRow
     held: Held | None = None
     earlier: Sequence[tuple[str, str]] = ()
     known: Told | None = None
+    lost: CorruptError | None = None
 
     @property
     def is_small(self) -> bool:
@@ -177,14 +181,20 @@ class Build:
             if row.visit is None or row.holding is None:
                 yield _State(row, known=Told())
                 continue
-            visit = Visit.from_bytes(self.store.read(row.visit))
-            held = visit, Holding.from_bytes(self.store.read(row.holding))
+            try:
+                held = self._read(row.visit, row.holding)
+            except CorruptError as error:
+                yield _State(row, lost=error)
+                continue
             earlier = reads.told_visits(row.id)
             count = reads.commit_count(row.id, row.visit)
             if count is not None and row.visit in {name for name, _ in earlier}:
                 yield _State(row, held, known=Told(count, reads.lost_commits(row.id)))
             else:
                 yield _State(row, held, earlier)
+
+    def _read(self, visit: str, holding: str) -> Held:
+        return read_visit(self.store, visit), read_holding(self.store, holding)
 
     def _origin(
         self, state: "_State", tell: Callable[[], Told], writers: Mapping[str, ShardWriter]
@@ -250,6 +260,8 @@ class Build:
 
 def _tell(teller: Teller, state: _State) -> Told:
     """What an origin tells. Called in any thread: the ledger is not for here."""
+    if state.lost is not None:
+        raise state.lost
     if state.known is not None or state.held is None:
         return state.known or Told()
     return teller.tell(state.held, state.earlier)

@@ -7,14 +7,14 @@ module is the thin layer between them and the scheduler.
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ptmtorrent.errors import ItemError, SkipError, SkipReason
+from ptmtorrent.errors import CorruptError, ItemError, SkipError, SkipReason
 from ptmtorrent.hubs.base import Hub
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Item
 from ptmtorrent.ledger.work import OriginPlan
 from ptmtorrent.model.events import Watcher, WorkFound
 from ptmtorrent.model.package import AnswerKind, ListedPage
-from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.model.visit import Holding
 from ptmtorrent.model.work import (
     AssetTask,
     Depth,
@@ -27,8 +27,8 @@ from ptmtorrent.model.work import (
     Skipped,
     Visited,
 )
+from ptmtorrent.pipeline.kept import pack_page, read_holding, read_visit
 from ptmtorrent.pipeline.lines import Kind, Line
-from ptmtorrent.pipeline.pages import pack_page
 from ptmtorrent.pipeline.recorder import Change, Recorder
 from ptmtorrent.pipeline.scheduler import Found
 from ptmtorrent.store.base import BlobStore
@@ -130,7 +130,8 @@ class Fetching:
         if result.visit.url != item.key:
             moved = self._moved(item, spellings, result.visit.url)
             found = replace(found, lines=[*found.lines, *moved.lines])
-        if not result.replaced:
+        is_base_lost = plan.holding is not None and task.base is None
+        if not (result.replaced or is_base_lost):
             return found
         earlier = await self.recorder.ask(lambda ledger: ledger.reads.kept_visits(item.key))
         return replace(found, lines=[*found.lines, *self._repacked(item, result, earlier)])
@@ -204,21 +205,25 @@ class Fetching:
         return Found(lines=[line], bytes=len(page.body))
 
     def _task(self, plan: OriginPlan) -> OriginTask:
+        """What to visit, and what to build upon; nothing, where that is lost."""
+        task = OriginTask(plan.url, self.depth, fingerprint=plan.fingerprint)
         if plan.holding is None or plan.visit is None:
-            return OriginTask(plan.url, self.depth, fingerprint=plan.fingerprint)
-        return OriginTask(
-            plan.url,
-            self.depth,
-            base=Holding.from_bytes(self.store.read(plan.holding)),
-            base_visit=Visit.from_bytes(self.store.read(plan.visit)),
-            fingerprint=plan.fingerprint,
-        )
+            return task
+        try:
+            visit, holding = (
+                read_visit(self.store, plan.visit),
+                read_holding(self.store, plan.holding),
+            )
+        except CorruptError:
+            return task
+        return replace(task, base=holding, base_visit=visit)
 
     def _visited(self, item: Item, plan: OriginPlan, found: Visited, *, is_shelf: bool) -> Found:
         self.budget.used += found.received
         line = self._line(
             Kind.VISIT,
             item,
+            origin=item.key,
             visit=self.store.put(found.visit.to_bytes()),
             holding=self.store.put(found.holding.to_bytes()),
             fingerprint=plan.fingerprint,
@@ -233,15 +238,28 @@ class Fetching:
     def _repacked(
         self, item: Item, found: Visited, earlier: Sequence[tuple[str, str]]
     ) -> Iterator[Line]:
-        """Earlier visits are kept by the new packs, where all of their packs were replaced."""
+        """Earlier visits are kept by the new packs, where those keep all that is needed."""
         for visit, name in earlier:
-            before = Holding.from_bytes(self.store.read(name))
-            if before.packs and set(before.packs) <= set(found.replaced):
-                packs, size = found.holding.packs, found.holding.pack_bytes
-                after = replace(before, packs=packs, pack_bytes=size)
+            after = self._heir(found, visit, name)
+            if after is not None:
                 holding = self.store.put(after.to_bytes())
                 names = {"visit": visit, "holding": holding, "replaces": name}
                 yield self._line(Kind.REPACK, item, **names)
+
+    def _heir(self, found: Visited, visit: str, name: str) -> Holding | None:
+        """What keeps an earlier visit from now on, if packs of it were replaced.
+
+        Of one that is lost nobody knows the packs; the same state found again can be kept.
+        """
+        try:
+            before = read_holding(self.store, name)
+        except CorruptError:
+            return found.holding if found.holding.visit == visit else None
+        rest = [pack for pack in before.packs if pack not in found.replaced]
+        if len(rest) == len(before.packs):
+            return None
+        packs = tuple(dict.fromkeys([*rest, *found.holding.packs, *found.beyond]))
+        return replace(before, packs=packs, pack_bytes=sum(map(self.store.size, packs)))
 
     def _find_held(self, holding: Holding) -> Change:
         """Objects of a new head that the store has already, whoever brought them."""

@@ -1,14 +1,17 @@
 """From journal lines to the ledger: the one way a root becomes known, live and on replay.
 
 A line names blobs; they are read back from the store, so what the ledger knows is what the store
-holds. Records are read here, in outline, by the hub's own pure reader.
+holds. Records are read here, in outline, by the hub's own pure reader. A blob that is lost costs
+what it alone told: the line is taken in with the names that it says itself, so that a page is asked
+for again and an origin visited again. Nothing is made up.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from ptmtorrent.errors import IntegrityError
+from ptmtorrent.errors import CorruptError, IntegrityError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.roots import (
     AssetLine,
@@ -19,24 +22,33 @@ from ptmtorrent.ledger.roots import (
     VisitLine,
 )
 from ptmtorrent.model.clock import rfc3339
-from ptmtorrent.model.package import Outline, Scope
-from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.model.package import Outline, ParsedPage, Scope
 from ptmtorrent.model.work import Stage
+from ptmtorrent.pipeline.kept import read_holding, read_visit
 from ptmtorrent.pipeline.lines import Kind
 from ptmtorrent.pipeline.pages import Pages
 from ptmtorrent.store.base import BlobStore
 from ptmtorrent.store.journal import Entry, Journal
 
+T = TypeVar("T")
 BATCH = 500
+NOTHING: ParsedPage[Outline] = ParsedPage()
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
 
 
 class Intake:
-    """Takes journal lines into the ledger."""
+    """Takes journal lines into the ledger; ``say`` is told of each that names a lost blob."""
 
-    def __init__(self, ledger: Ledger, store: BlobStore, pages: Pages) -> None:
+    def __init__(
+        self, ledger: Ledger, store: BlobStore, pages: Pages, say: Callable[[str], None] = silent
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._pages = pages
+        self._say = say
         self._numbers = {s.id: s.seq for s in ledger.reads.snapshots()}
 
     def number(self, snapshot_id: str) -> int:
@@ -72,6 +84,15 @@ class Intake:
         if last is not None:
             self._ledger.roots.position(last.n, last.digest)
 
+    def complete(self, entry: Entry) -> None:
+        """Take in what the line of a visit could not tell, now that it can, if it is the newest.
+
+        Within the caller's transaction.
+        """
+        line = self._visit(entry)
+        if self._ledger.reads.held(line.url) == (line.visit_sha256, line.holding_sha256):
+            self._ledger.roots.visit(line)
+
     def _apply(self, entry: Entry) -> None:
         payload, at = entry.payload, rfc3339(entry.at)
         match Kind(entry.kind):
@@ -102,32 +123,45 @@ class Intake:
                     payload["snapshot"], payload["manifest"], at, untold=untold
                 )
 
+    def _kept(self, entry: Entry, read: Callable[[str], T], key: str) -> T | None:
+        """A blob that a line names, read; None, and a notice, when it is lost."""
+        try:
+            return read(entry.payload[key])
+        except CorruptError as error:
+            self._say(f"{described(entry)}: {error}")
+            return None
+
     def _page(self, entry: Entry) -> PageLine:
         payload = entry.payload
-        parsed = self._pages.read(payload["hub"], payload["sha256"])
+        parsed = self._kept(entry, partial(self._pages.read, payload["hub"]), "sha256")
+        is_lost, parsed = parsed is None, parsed or NOTHING
         kept = _selected(parsed.packages, payload.get("globs", ()), payload.get("take"))
         return PageLine(
             snapshot=self.number(payload["snapshot"]),
             hub=payload["hub"],
             sha256=payload["sha256"],
             at=rfc3339(entry.at),
+            cursor=payload["cursor"],
             next_cursor=payload.get("next"),
             packages=tuple(kept),
             unparsed=len(parsed.unparsed),
             is_answer=entry.kind == Kind.RECORD,
+            is_lost=is_lost,
             scope=payload.get("scope", "{}"),
             drift=parsed.drift,
         )
 
     def _visit(self, entry: Entry) -> VisitLine:
         payload = entry.payload
+        visit = self._kept(entry, partial(read_visit, self._store), "visit")
         return VisitLine(
             snapshot=self.number(payload["snapshot"]),
             hub=payload["hub"],
             at=rfc3339(entry.at),
-            visit=Visit.from_bytes(self._store.read(payload["visit"])),
+            url=_origin_of(entry) if visit is None else visit.url,
+            visit=visit,
             visit_sha256=payload["visit"],
-            holding=Holding.from_bytes(self._store.read(payload["holding"])),
+            holding=self._kept(entry, partial(read_holding, self._store), "holding"),
             holding_sha256=payload["holding"],
             fingerprint=payload["fingerprint"],
             depth=payload["depth"],
@@ -136,11 +170,12 @@ class Intake:
 
     def _repack(self, entry: Entry) -> RepackLine:
         payload = entry.payload
+        holding = self._kept(entry, partial(read_holding, self._store), "holding")
         return RepackLine(
             visit=payload["visit"],
             holding=payload["holding"],
             replaces=payload["replaces"],
-            pack_bytes=Holding.from_bytes(self._store.read(payload["holding"])).pack_bytes,
+            pack_bytes=None if holding is None else holding.pack_bytes,
         )
 
     def _asset(self, entry: Entry) -> AssetLine:
@@ -177,6 +212,21 @@ def _digest_at(journal: Journal, number: int) -> str | None:
         return journal.head.digest
     line = next(journal.entries(after=number - 1), None)
     return None if line is None else line.digest
+
+
+def described(entry: Entry) -> str:
+    """A line of the journal in words: what it is of, and where it stands."""
+    said = entry.payload
+    what = said.get("origin") or " ".join(filter(None, (said.get("hub"), said.get("cursor"))))
+    return f"{what}, snapshot {said['snapshot']}, journal line {entry.n} ({entry.kind})"
+
+
+def _origin_of(entry: Entry) -> str:
+    """The origin of a visit that is lost. IntegrityError when an old line does not name it."""
+    if "origin" not in entry.payload:
+        text = f"{described(entry)}: the visit is lost, and with it which origin it was of"
+        raise IntegrityError(f"{text}; put the ledger or the blob back from a copy of this root")
+    return str(entry.payload["origin"])
 
 
 def _selected(

@@ -17,7 +17,7 @@ class Kind(StrEnum):
     LISTING = "listing"
     """A hub's listing ended: snapshot, hub, outcome, reason, scope."""
     VISIT = "visit"
-    """An origin was visited: snapshot, hub, visit, holding, fingerprint, depth, shelf."""
+    """An origin was visited: snapshot, hub, origin, visit, holding, fingerprint, depth, shelf."""
     REPACK = "repack"
     """A visit is kept by another holding from now on: visit, holding, replaces (holding)."""
     MOVED = "moved"

@@ -1,6 +1,5 @@
 """Pages of listings: kept as they came, and read in outline."""
 
-import gzip
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ptmtorrent.model.package import Outline, ParsedPage
+from ptmtorrent.pipeline.kept import pack_page, read_page
 from ptmtorrent.store.base import BlobStore
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,10 @@ class Pages:
         return sha256
 
     def read(self, hub: str, sha256: str) -> Parsed:
-        """The packages of a kept page in outline, read by its hub's own pure reader."""
+        """The packages of a kept page in outline, read by its hub's own pure reader.
+
+        CorruptError when the page is lost.
+        """
         begun = self._begun.pop((hub, sha256), None)
         try:
             if begun is not None:
@@ -82,13 +85,3 @@ class Pages:
         except (EOFError, OSError) as error:
             log.warning("the process that reads pages of %s is lost: %s", hub, error)
         return self._readers[hub](read_page(self._store, sha256))
-
-
-def read_page(store: BlobStore, sha256: str) -> bytes:
-    """The body of a listing page as the hub sent it."""
-    return gzip.decompress(store.read(sha256))
-
-
-def pack_page(body: bytes) -> bytes:
-    """A page body as it is kept: gzip without name or time, so equal bodies are equal blobs."""
-    return gzip.compress(body, 6, mtime=0)

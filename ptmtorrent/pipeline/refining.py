@@ -9,18 +9,18 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 
-from ptmtorrent.errors import FailError, SkipError
+from ptmtorrent.errors import CorruptError, FailError, SkipError
 from ptmtorrent.extract.reading import HeldTree, held_tree
 from ptmtorrent.hubs.base import Tree
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import PackageRow
 from ptmtorrent.model.events import Notice, Watcher
 from ptmtorrent.model.package import Package, ParsedPage, Refined
-from ptmtorrent.model.visit import Holding, Visit
-from ptmtorrent.pipeline.pages import read_page
+from ptmtorrent.pipeline.kept import read_holding, read_page, read_visit
 from ptmtorrent.store.base import BlobStore
 
 Parser = Callable[[bytes], ParsedPage[Package]]
+Records = dict[int, Package]
 Refiner = Callable[[Package, Tree], Refined]
 
 
@@ -53,12 +53,21 @@ class Refining:
             yield from self._refined(refine, visit, holding, group)
 
     def _listed(self, hub: str, *, by_origin: bool) -> Iterator[tuple[PackageRow, Package]]:
-        page, records = "", dict[int, Package]()
+        page: str = ""
+        records: Records | None = None
         for row in self.ledger.reads.packages(hub, by_origin=by_origin):
             if row.page != page:
-                body = read_page(self.store, row.page)
-                page, records = row.page, dict(self.parsers[hub](body).packages)
-            yield row, records[row.raw_index]
+                page, records = row.page, self._records(hub, row.page)
+            if records is not None:
+                yield row, records[row.raw_index]
+
+    def _records(self, hub: str, page: str) -> Records | None:
+        """The packages of a page; None, and a notice, when it is lost."""
+        try:
+            return dict(self.parsers[hub](read_page(self.store, page)).packages)
+        except CorruptError as error:
+            self.watch(Notice(f"{hub}: packages are missing that were listed last on {error}"))
+            return None
 
     def _refined(
         self,
@@ -81,8 +90,8 @@ class Refining:
     ) -> AbstractContextManager[HeldTree | None]:
         if visit is None or holding is None:
             return nullcontext()
-        state = Visit.from_bytes(self.store.read(visit))
-        return held_tree(self.store, state, Holding.from_bytes(self.store.read(holding)))
+        kept = read_visit(self.store, visit), read_holding(self.store, holding)
+        return held_tree(self.store, *kept)
 
 
 def _place(row: PackageRow) -> tuple[str | None, str | None, str | None]:

@@ -17,6 +17,7 @@ from ptmtorrent.model.bundle import File
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import Attempt, Done, Moved, Stage
+from ptmtorrent.pipeline.kept import read_holding, read_visit
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.pipeline.scheduler import Found
 from ptmtorrent.store.base import BlobStore
@@ -47,21 +48,27 @@ class HeldShelves:
         return await asyncio.to_thread(self._read, visit, holding, wanted, after)
 
     def _read(
-        self, visit: str, holding: str, wanted: Callable[[str], bool], after: str
+        self, visit: Visit, holding: Holding, wanted: Callable[[str], bool], after: str
     ) -> tuple[tuple[File, ...], bool]:
-        state = Visit.from_bytes(self.store.read(visit))
-        kept = Holding.from_bytes(self.store.read(holding))
-        with held_tree(self.store, state, kept) as tree:
+        with held_tree(self.store, visit, holding) as tree:
             return page_of_files(tree, wanted, after)
 
-    async def _held(self, origin: str) -> tuple[str, str]:
-        """Names of visit and holding; follows renames, as the ledger knows them."""
+    async def _held(self, origin: str) -> tuple[Visit, Holding]:
+        """The shelf as this snapshot visited it; follows renames, as the ledger knows them."""
         for _ in range(MOST_MOVES):
-            held = await self._visited(origin)
+            names = await self._visited(origin)
+            held = await asyncio.to_thread(self._documents, *names) if names else None
             if held is not None:
                 return held
             origin = await self._visit(origin)
         raise CorruptError("the repository of the listing moves in circles", url=origin)
+
+    def _documents(self, visit: str, holding: str) -> tuple[Visit, Holding] | None:
+        """A visit and its holding; None when one is lost, so that the shelf is visited again."""
+        try:
+            return read_visit(self.store, visit), read_holding(self.store, holding)
+        except CorruptError:
+            return None
 
     async def _visited(self, url: str) -> tuple[str, str] | None:
         return await self.recorder.ask(lambda led: led.reads.visited_in(self.number, url))

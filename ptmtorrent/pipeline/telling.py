@@ -10,6 +10,7 @@ from ptmtorrent.extract.history import commit_count, commits, unreachable
 from ptmtorrent.extract.repository import Leash
 from ptmtorrent.extract.workbench import OriginView, workbench
 from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.pipeline.kept import read_holding, read_visit
 from ptmtorrent.shards.schema import Schema, load_schema
 from ptmtorrent.shards.spool import Spool
 from ptmtorrent.store.base import BlobStore
@@ -59,8 +60,8 @@ class Teller:
         SkipError or FailError then.
         """
         before = [
-            (Visit.from_bytes(self.store.read(v)), Holding.from_bytes(self.store.read(h)))
-            for v, h in earlier
+            (read_visit(self.store, visit), read_holding(self.store, holding))
+            for visit, holding in earlier
         ]
         with workbench(self.store, *held, before, self.leash) as view:
             return self._told(view)

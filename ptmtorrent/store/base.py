@@ -64,7 +64,7 @@ class BlobStore(Protocol):
         ...
 
     def put(self, data: bytes) -> str:
-        """Keep ``data``; returns its name. Known content is not written twice."""
+        """Keep ``data``; returns its name. Known content is not written twice, unless damaged."""
         ...
 
     def adopt(self, path: Path, sha256: str) -> None:

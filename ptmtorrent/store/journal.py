@@ -23,6 +23,9 @@ from ptmtorrent.errors import IntegrityError
 from ptmtorrent.model.visit import canonical_json
 from ptmtorrent.store.layout import Layout, number_of, numbered
 
+TAIL_BYTES = 1 << 20
+"""No writer leaves more of a file unsynced than this."""
+
 _SUFFIX = ".jsonl"
 _OWN = ("n", "prev", "at", "kind")
 
@@ -85,7 +88,9 @@ class Journal:
         if write:
             disk.make_dirs(folder)
         with disk.refusals(folder):
-            return cls(folder, _last_head(folder, sync=write), write=write)
+            if write:
+                _make_durable(folder)
+            return cls(folder, _last_head(folder), write=write)
 
     @property
     def head(self) -> Head:
@@ -146,9 +151,11 @@ class _JournalFile:
         self._end = 0
 
     def append(self, data: bytes) -> None:
-        disk.write_all(self._fd, data, self._end)
-        disk.sync_tail(self._fd, self._end)
-        self._end += len(data)
+        for start in range(0, len(data), TAIL_BYTES):
+            piece = data[start : start + TAIL_BYTES]
+            disk.write_all(self._fd, piece, self._end)
+            disk.sync_tail(self._fd, self._end)
+            self._end += len(piece)
         if self._folder is not None:
             disk.sync_dir(self._folder)
             self._folder = None
@@ -251,11 +258,18 @@ def _first_line(path: Path) -> bytes | None:
     return next(_lines(path), None)
 
 
-def _last_head(folder: Path, *, sync: bool) -> Head:
-    """The last whole line; synced first when a writer is going to build upon it."""
+def _make_durable(folder: Path) -> None:
+    """The last whole line, and its file's name: a writer is going to build upon it."""
     for path in reversed(_paths(folder)):
-        if sync:
-            disk.sync_file(path)
+        disk.sync_again(path, path.stat().st_size - TAIL_BYTES)
+        if _last_line(path) is not None:
+            break
+    disk.sync_dir(folder)
+
+
+def _last_head(folder: Path) -> Head:
+    """The last whole line."""
+    for path in reversed(_paths(folder)):
         line = _last_line(path)
         if line is not None:
             return _decode_at(line, path, "the last line").head

@@ -82,13 +82,16 @@ class LocalStore:
         return data
 
     def put(self, data: bytes) -> str:
-        """Keep ``data``; returns its name. Known content is not written twice."""
+        """Keep ``data``; returns its name. Known content is not written twice, unless damaged."""
         partials, digest = self._for_writing(), hashlib.sha256(data)
+        name = digest.hexdigest()
+        if self.has(name) and not self.is_sound(name):
+            self.set_aside(name)
         if len(data) < SMALL:
             self._segments.append(digest.digest(), data)
-        elif not self._files.keep(digest.hexdigest()):
-            self._files.put(partials.fresh(digest.hexdigest()), digest.hexdigest(), data)
-        return digest.hexdigest()
+        elif not self._files.keep(name):
+            self._files.put(partials.fresh(name), name, data)
+        return name
 
     def adopt(self, path: Path, sha256: str) -> None:
         """Take over a finished file of this file system whose sha256 the caller has computed.

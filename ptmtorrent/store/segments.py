@@ -46,10 +46,11 @@ class Segment:
     def open(cls, path: Path, *, write: bool) -> "Segment":
         """Open one; as a writer, index what has no index yet (and make sure that it is durable)."""
         index = Index.open(path.with_suffix(".idx"))
-        tail = _scan_tail(path, index.covered if index else 0)
+        start = index.covered if index else 0
+        tail = _scan_tail(path, start)
         if tail and write:
             known = index.spans() if index else {}
-            disk.sync_file(path)
+            disk.sync_again(path, start)
             return cls.seal(path, known | tail)
         return cls(path, index, tail)
 

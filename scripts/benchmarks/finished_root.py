@@ -21,8 +21,8 @@ from benchmarks.world import record
 from ptmtorrent.app.session import Held, held
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, Visit
+from ptmtorrent.pipeline.kept import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
-from ptmtorrent.pipeline.pages import pack_page
 
 PAGE = 1000
 HUB = "huggingface"
@@ -66,10 +66,12 @@ def _page(here: Held, numbers: range) -> Line:
 
 def _visits(here: Held, numbers: range) -> Iterator[Line]:
     for number in numbers:
-        visit = Visit(f"https://huggingface.co/{record(number)['id']}", (), None, None).to_bytes()
+        origin = f"https://huggingface.co/{record(number)['id']}"
+        visit = Visit(origin, (), None, None).to_bytes()
         holding = Holding(sha256_of(visit), (), (), 0, "git version 2.39.5").to_bytes()
         names = {"visit": here.store.put(visit), "holding": here.store.put(holding)}
-        yield Line(Kind.VISIT, _said(**names, fingerprint=f"{number:040x}", depth=1))
+        about = {"origin": origin, "fingerprint": f"{number:040x}", "depth": 1}
+        yield Line(Kind.VISIT, _said(**names, **about))
 
 
 def _said(**more: Any) -> dict[str, Any]:

@@ -132,6 +132,32 @@ def test_nothing_goes_when_a_holding_cannot_be_read(place, harm):
     assert place.store.has(garbage)
 
 
+def lose(place, holding: str) -> None:
+    """Take a holding out of the store, as a repair does with one that is damaged."""
+    place.end()
+    segment = next(place.root.layout.segments.glob("*.seg"))
+    data = bytearray(segment.read_bytes())
+    data[data.index(bytes.fromhex(holding)) + 40] ^= 1
+    segment.write_bytes(data)
+    place.open()
+    place.store.set_aside(holding)
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_lost_holding_that_was_replaced_stops_nothing_if_the_other_is_whole(place, is_whole):
+    old, new = put(place, "o"), put(place, "n")
+    visit, before = place.visit("https://a/b", old)
+    after = place.repack(visit, before, new)
+    lose(place, before)
+    if is_whole:
+        assert place.collect() == {old}
+        assert place.store.has(new) and place.store.has(after)
+        return
+    place.store.remove(new)
+    with pytest.raises(IntegrityError, match=before):
+        place.cycle(0)
+
+
 def test_nothing_goes_when_the_journal_cannot_be_read(place):
     garbage = put(place, "g")
     place.page(b"one")

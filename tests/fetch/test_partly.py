@@ -2,6 +2,8 @@
 
 import math
 import zlib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from origins import Origin, Setting, bench, noise
@@ -11,10 +13,12 @@ from ptmtorrent.extract.files import files
 from ptmtorrent.extract.history import commit_count, commits
 from ptmtorrent.extract.workbench import workbench
 from ptmtorrent.fetch.partial import sent_too_little
+from ptmtorrent.fetch.quarantine import only_in
 from ptmtorrent.model.visit import NotHeld
 from ptmtorrent.model.work import Depth
 from ptmtorrent.net.gitproc import GitResult
 from ptmtorrent.sandbox import repository
+from ptmtorrent.store.layout import Layout
 
 KIB = 1024
 SMALL = Setting(max_pack=64 * KIB, blob_limit=8 * KIB)
@@ -109,8 +113,9 @@ async def test_an_unchanged_large_origin_costs_one_request_at_any_depth(large, w
         full = await here.visit(shallow, Depth.FULL)
         assert full.visit.not_held == ()
         here.asked()
+        assert full.replaced == shallow.holding.packs
         assert await here.visit(shallow) == shallow
-        assert await here.visit(full, Depth.FULL) == full
+        assert await here.visit(full, Depth.FULL) == replace(full, replaced=())
         assert len(here.asked()) == 2
 
 
@@ -151,6 +156,74 @@ async def test_an_origin_that_becomes_small_is_held_whole(large, world, root):
         after = await here.visit(before)
         assert after.visit.is_complete
         assert held(here, after) == everything(large)
+        assert (after.replaced, after.beyond) == (before.holding.packs, ())
+
+
+async def test_a_pack_that_has_all_of_the_one_before_replaces_it(large, world, root):
+    async with bench(world, root, SMALL) as here:
+        before = await here.visit()
+        large.commit({"README.md": b"# Larger\n"})
+        large.publish()
+        after = await here.visit(before)
+        assert (after.replaced, after.beyond) == (before.holding.packs, ())
+        assert held(here, before) < held(here, after)
+
+
+async def test_what_only_the_pack_before_had_is_a_small_pack_of_its_own(origin, world, root):
+    origin.commit({"a.bin": noise(30 * KIB, 1), "b.bin": noise(80 * KIB, 2)})
+    origin.publish()
+    setting = Setting(max_pack=100 * KIB, blob_limit=8 * KIB)
+    async with bench(world, root, setting) as here:
+        before = await here.visit(depth=Depth.FULL)
+        old = origin.oid("a.bin")
+        origin.commit({"a.bin": noise(30 * KIB, 3)})
+        origin.publish()
+        after = await here.visit(before, Depth.FULL)
+        assert after.replaced == before.holding.packs
+        kept = replace(after.holding, packs=(*after.holding.packs, *after.beyond))
+        objects = held(here, before)
+        for pack in before.holding.packs:
+            here.store.remove(pack)
+        assert held(here, replace(before, holding=kept)) >= objects
+        assert held(here, after).isdisjoint({old}), "the newest visit needs it no more"
+        assert rows(here, replace(before, holding=kept))[1]["a.bin"]["size"] == 30 * KIB
+
+
+async def test_a_pack_stays_whose_objects_are_mostly_needed_still(origin, world, root):
+    origin.commit({"a.bin": noise(60 * KIB, 1)})
+    origin.commit({"a.bin": noise(60 * KIB, 2)})
+    origin.publish()
+    async with bench(world, root, SMALL) as here:
+        before = await here.visit(depth=Depth.FULL)
+        origin.commit({"a.bin": noise(60 * KIB, 3)})
+        origin.publish()
+        after = await here.visit(before, Depth.FULL)
+        assert (after.replaced, after.beyond) == ((), ())
+
+
+async def test_a_pack_that_cannot_be_read_is_not_replaced_and_stops_nothing(large, world, root):
+    async with bench(world, root, SMALL) as here:
+        before = await here.visit()
+        [pack] = before.holding.packs
+        here.store.flush()
+        harm(here, pack)
+        large.commit({"README.md": b"# Larger\n"})
+        large.publish()
+        after = await here.visit(before)
+        assert after.visit.head != before.visit.head
+        assert after.replaced == ()
+
+
+def harm(here, pack: str) -> None:
+    """Flip a bit of a held pack, wherever it lies."""
+    layout = Layout(here.root)
+    paths = [layout.blob(pack), *layout.segments.glob("*.seg")]
+    for path in filter(Path.exists, paths):
+        data = bytearray(path.read_bytes())
+        at = 20 if path.name == pack else data.find(bytes.fromhex(pack)) + 60
+        data[at] ^= 1
+        path.chmod(0o600)
+        path.write_bytes(data)
 
 
 async def test_a_whole_origin_that_outgrows_the_limit_is_held_filtered_and_alone(
@@ -288,3 +361,17 @@ async def test_a_server_that_lost_history_is_a_failure_that_says_so(lossy, world
         assert caught.value.reason in ("corrupt", "missing_at_origin"), caught.value
         assert here.leftovers() == []
         assert list(here.store.names()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lacking"),
+    [
+        (b"", b"", []),
+        (b"a\nb\n", b"", ["a", "b"]),
+        (b"", b"a\n", []),
+        (b"b\nd\ne\n", b"a\nb\nc\ne\nf\n", ["d"]),
+        (b"a\nz\n", b"b\n", ["a", "z"]),
+    ],
+)
+def test_lines_that_another_sorted_text_lacks(first, second, lacking):
+    assert only_in(first, second) == lacking

@@ -1,13 +1,14 @@
 """The figures that are kept are what counting them again would find, whatever was written since."""
 
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from test_ledger import AT, HUB, begin, leased, package, page, plan, visit
 
-from ptmtorrent.errors import IntegrityError, WriterActiveError
+from ptmtorrent.errors import WriterActiveError
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.roots import AssetLine, RepackLine, Verdict
 from ptmtorrent.model.work import Attempt, Failed, FailReason, Stage
@@ -139,15 +140,37 @@ def test_nothing_is_kept_of_a_ledger_that_another_process_changed(ledger, path):
     assert ledger.reads.kept_figures(snapshot) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"items": [{}], "blobs": [0, 0, 0]}'])
-def test_figures_that_are_none_are_an_integrity_error(ledger, path, text):
+NONE = [b"", b"[]", b"{}", b'{"items": [{}], "blobs": [0, 0, 0]}', b"\xff\xfe"]
+
+
+@pytest.mark.parametrize("text", NONE)
+def test_figures_that_are_none_are_named_and_counted_anew(ledger, path, text):
     snapshot = fill(ledger)
-    ledger.figures(snapshot)
+    counted, standing = ledger.figures(snapshot), ledger.reads.standing(snapshot)
+    keep(ledger, path, text)
+    opened = Ledger.open(path)
+    assert opened.outdated() == ["2026-11-21"]
+    assert opened.reads.standing(snapshot) == standing
+    assert opened.figures(snapshot) == counted == opened.reads.kept_figures(snapshot)
+    assert opened.outdated() == []
+    opened.close()
+
+
+def keep(ledger: Ledger, path: Path, text: bytes) -> None:
+    """Close a ledger, and put other figures into it."""
     ledger.close()
     with sqlite3.connect(path) as other:
-        other.execute("UPDATE figures SET counted = ?", [text])
+        other.execute("UPDATE figures SET counted = CAST(? AS TEXT)", [text])
     other.close()
-    opened = Ledger.open(path)
-    with pytest.raises(IntegrityError, match="figures"):
-        opened.figures(snapshot)
+
+
+def test_where_a_snapshot_stands_is_told_by_the_figures_that_are_kept(ledger, path):
+    snapshot = fill(ledger)
+    standing, counted = ledger.reads.standing(snapshot), ledger.figures(snapshot)
+    assert ledger.reads.standing(snapshot) == standing
+    other = replace(counted, packages={HUB: 77})
+    keep(ledger, path, other.to_text().encode())
+    opened = Ledger.open_to_read(path)
+    assert opened.reads.standing(snapshot)[0] == {HUB: 77}, "nothing is counted"
+    assert opened.outdated() == ["2026-11-21"]
     opened.close()

@@ -119,6 +119,39 @@ def test_packs_that_were_made_one_go_and_every_visit_stays_readable(grown, capfd
     ]
 
 
+def objects_of_visits(job: Job, *, filtered: bool) -> dict[tuple[str, str | None], set[str]]:
+    """(origin, head) -> every object that keeps it, of every visit that was filtered, or not."""
+    words = ("--batch-all-objects", "--batch-check=%(objectname)")
+    found = {}
+    with LocalStore.at(job.root, write=False) as store:
+        for visit, holding in earlier_visits(job):
+            if (visit.filter is not None) is filtered:
+                with workbench(store, visit, holding) as view:
+                    kept = set(view.repo.git.cat_file(*words).split())
+                    found[visit.url, visit.head] = kept
+    return found
+
+
+@pytest.mark.parametrize("depth", ["history", "full"])
+def test_packs_of_filtered_origins_go_too_and_no_object_with_them(fresh, capfd, monkeypatch, depth):
+    monkeypatch.setattr("ptmtorrent.store.compaction.is_worth_it", lambda live, gone: gone > 0)
+    for day in (*DAYS, "2026-11-23"):
+        with fresh.served():
+            with fresh.config.open("a") as settings:
+                settings.write('\n[git]\nmax_pack = "2KiB"\nblob_limit = "1KiB"\n')
+            assert fresh.run("snapshot", "--depth", depth, "--as-of", day) in (0, 3)
+        move(fresh.world)
+    before = objects_of_visits(fresh, filtered=True)
+    assert len(before) > len({url for url, _ in before}), "some filtered origin has two visits"
+    garbage = superseded(fresh)
+    assert garbage
+    *lines, _ = collect(fresh, capfd, 0)
+    assert {line["name"] for line in lines} == garbage
+    assert collect(fresh, capfd, 14, delete=True)[-1]["removed"] == len(garbage)
+    assert objects_of_visits(fresh, filtered=True) == before
+    assert fresh.end("verify")[0] == 0
+
+
 def test_the_ledger_can_be_rebuilt_after_a_collection(grown, capfd):
     before = earlier_visits(grown)
     for path in grown.root.glob("ledger.sqlite*"):

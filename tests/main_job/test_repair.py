@@ -182,20 +182,66 @@ def test_a_state_that_its_origin_gave_up_is_lost_and_named(fresh, capfd):
         assert fresh.snapshot("--as-of", "2026-11-23") == 0
 
 
-@pytest.mark.parametrize("kind", ["page", "visit", "holding"])
-def test_what_was_seen_on_a_day_cannot_be_had_again(whole, capfd, kind):
+@pytest.mark.parametrize("ledger", ["kept", "rebuilt"])
+def test_a_visit_is_written_again_from_the_tables_that_tell_of_it(whole, capfd, ledger):
+    names = sorted({visit for visit, _, _, _ in kept(whole)})
+    for name in names[:3]:
+        damage(whole, name)
+    if ledger == "rebuilt":
+        for path in whole.root.glob("ledger.sqlite*"):
+            path.unlink()
+        with whole.served():
+            assert whole.snapshot() == 0
+    with whole.served() as box:
+        code, found, _ = mend(whole, capfd)
+        assert box.requests.read_text() == ""
+    assert {(f["kind"], f["name"], f["outcome"]) for f in found} == {
+        ("visit", name, "repaired") for name in names[:3]
+    }
+    assert code == 0
+    assert every_blob_is_sound(whole)
+    assert whole.end("verify")[0] == 0
+
+
+def test_a_visit_that_no_table_tells_of_is_lost_and_its_origin_visited_again(fresh, capfd):
+    with fresh.served():
+        assert fresh.run("list") == 0
+        assert fresh.run("fetch", "--depth", "history") == 0
+        name, _, visit, _ = kept(fresh)[0]
+        damage(fresh, name)
+        code, [found], _ = mend(fresh, capfd)
+        assert (code, found["name"], found["outcome"]) == (6, name, "lost")
+        assert f"{visit.url}, snapshot " in found["detail"]
+        assert "the next snapshot visits it again" in found["detail"]
+        assert fresh.run("snapshot", "--depth", "history") == 0
+        assert fresh.run("snapshot", "--depth", "history", "--new") == 0
+        assert mend(fresh, capfd)[:2] == (0, [])
+    assert fresh.end("verify")[0] == 0
+
+
+WORDS = {
+    "page": "huggingface, snapshot 2026-11-21: a page is what a hub said that day",
+    "holding": "a holding is written once; the next snapshot visits its origin again",
+}
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_what_was_seen_on_a_day_is_lost_and_its_origin_visited_again(whole, capfd, kind):
     entries = list(Journal.open(whole.root, write=False).entries())
-    if kind == "page":
-        name = next(e.payload["sha256"] for e in entries if e.kind == "page")
-    else:
-        name = next(e.payload[kind] for e in entries if e.kind == "visit")
+    line = next(e.payload for e in entries if e.kind == ("page" if kind == "page" else "visit"))
+    name = line["sha256" if kind == "page" else kind]
     damage(whole, name)
     with whole.served():
         code, [found], total = mend(whole, capfd)
         assert (code, found["name"], found["kind"]) == (6, name, kind)
         assert (found["outcome"], total["lost"]) == ("lost", 1)
-        assert "cannot be had again" in found["detail"]
+        assert WORDS[kind] in found["detail"]
+        assert line.get("origin", "") in found["detail"]
         assert aside(whole) == {name}
+        assert whole.snapshot("--as-of", "2026-11-22") == 0
+        assert mend(whole, capfd)[:2] == (0, []), "the same state, or another that keeps it"
+    assert whole.end("verify")[0] == 0
+    assert whole.end("gc")[0] == 0
 
 
 def test_a_hub_that_cannot_be_reached_leaves_it_for_the_next_time(whole, capfd):

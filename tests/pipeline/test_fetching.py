@@ -12,8 +12,8 @@ from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import Depth, Moved, Stage, Visited
 from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
+from ptmtorrent.pipeline.kept import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
-from ptmtorrent.pipeline.pages import pack_page
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.pipeline.scheduler import Found
 from ptmtorrent.store.journal import Journal
@@ -63,7 +63,7 @@ async def with_spellings(place: Place, recorder: Recorder) -> int:
     number = place.begin()
     links = [{"slug": f"m{n}", "link": url} for n, url in enumerate((PLAIN, CAPITAL))]
     sha256 = place.store.put(pack_page(json.dumps({"models": links}).encode()))
-    page = {"snapshot": "2026-11-21", "hub": ZOO, "sha256": sha256}
+    page = {"snapshot": "2026-11-21", "hub": ZOO, "sha256": sha256, "cursor": "/0"}
     await recorder.record([Line(Kind.PAGE, page)])
     return number
 

@@ -11,8 +11,8 @@ from ptmtorrent import disk
 from ptmtorrent.errors import FatalError, NetworkError, UsageError
 from ptmtorrent.model.events import PageListed
 from ptmtorrent.model.package import Scope
+from ptmtorrent.pipeline.kept import read_page
 from ptmtorrent.pipeline.listing import Lister
-from ptmtorrent.pipeline.pages import read_page
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.store.records import SMALL
 

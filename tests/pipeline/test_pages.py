@@ -9,7 +9,8 @@ from test_listing import list_hub
 from ptmtorrent.hubs.aside import Aside
 from ptmtorrent.hubs.huggingface import outline
 from ptmtorrent.model.package import Outline, ParsedPage
-from ptmtorrent.pipeline.pages import Pages, pack_page, read_page
+from ptmtorrent.pipeline.kept import pack_page, read_page
+from ptmtorrent.pipeline.pages import Pages
 
 BODY = json.dumps([record(1), record(2)]).encode()
 

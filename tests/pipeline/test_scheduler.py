@@ -18,8 +18,8 @@ from ptmtorrent.errors import (
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.work import Stage
 from ptmtorrent.pipeline.fetching import ByteBudget, as_listed
+from ptmtorrent.pipeline.kept import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
-from ptmtorrent.pipeline.pages import pack_page
 from ptmtorrent.pipeline.scheduler import Found, Lane, Scheduler
 
 

@@ -210,7 +210,7 @@ def test_a_writer_makes_durable_what_it_builds_upon(
     """A killed writer's lines may be only in memory; a chain onto them must not outlive them."""
     _write(tmp_path, "one")
     synced: list[Path] = []
-    monkeypatch.setattr("ptmtorrent.disk.sync_file", synced.append)
+    monkeypatch.setattr("ptmtorrent.disk.sync_again", lambda path, _: synced.append(path))
     Journal.open(tmp_path, write=False)
     assert synced == []
     Journal.open(tmp_path, write=True)

@@ -82,7 +82,7 @@ def test_an_index_is_made_only_of_durable_records(
     """The writer was killed, so what it wrote last may be only in memory."""
     segment = _killed_store(tmp_path)
     synced: list[Path] = []
-    monkeypatch.setattr("ptmtorrent.disk.sync_file", synced.append)
+    monkeypatch.setattr("ptmtorrent.disk.sync_again", lambda path, _: synced.append(path))
     LocalStore.at(tmp_path, write=True).close()
     assert synced == [segment]
 
