@@ -241,7 +241,7 @@ class Build:
             raise state.lost
         if state.known is not None or state.held is None:
             return state.known or _Told()
-        earlier = [self._read(*names) for names in state.earlier]
+        earlier = [self._told_before(*names, state.held[1]) for names in state.earlier]
         with workbench(self.store, *state.held, earlier, leash) as view:
             return _Told(
                 commits=list(commits(view, self.privacy_key)),
@@ -249,6 +249,13 @@ class Build:
                 lost=[row["oid"] for row in unreachable(view)],
                 count=commit_count(view),
             )
+
+    def _told_before(self, visit: str, holding: str, newest: Holding) -> _Held:
+        """A visit told before. If its holding is lost, all it reaches must be in the newest."""
+        try:
+            return self._read(visit, holding)
+        except CorruptError:
+            return read_visit(self.store, visit), newest
 
     def _with_reasons(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Rows of ``files``, with why the blob a pointer stands for is not held."""
