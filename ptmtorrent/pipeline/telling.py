@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ptmtorrent.errors import CorruptError
 from ptmtorrent.extract.files import files
 from ptmtorrent.extract.history import commit_count, commits, unreachable
 from ptmtorrent.extract.repository import Leash
@@ -59,12 +60,16 @@ class Teller:
         origin that cannot be read costs itself and is told whole by a later snapshot. Raises
         SkipError or FailError then.
         """
-        before = [
-            (read_visit(self.store, visit), read_holding(self.store, holding))
-            for visit, holding in earlier
-        ]
+        before = [self._told_before(*names, held[1]) for names in earlier]
         with workbench(self.store, *held, before, self.leash) as view:
             return self._told(view)
+
+    def _told_before(self, visit: str, holding: str, newest: Holding) -> Held:
+        """A visit told before. If its holding is lost, all it reaches must be in the newest."""
+        try:
+            return read_visit(self.store, visit), read_holding(self.store, holding)
+        except CorruptError:
+            return read_visit(self.store, visit), newest
 
     def _told(self, view: OriginView) -> Told:
         told = {table: Spool(self.folder, schema) for table, schema in self._schemas.items()}

@@ -84,10 +84,11 @@ class LocalStore:
     def put(self, data: bytes) -> str:
         """Keep ``data``; returns its name. Known content is not written twice, unless damaged."""
         partials, digest = self._for_writing(), hashlib.sha256(data)
-        name = digest.hexdigest()
-        if self.has(name) and not self.is_sound(name):
+        name, is_small = digest.hexdigest(), len(data) < SMALL
+        known = self._segments.size(digest.digest()) if is_small else self._files.size(name)
+        if known is not None and not self.is_sound(name):
             self.set_aside(name)
-        if len(data) < SMALL:
+        if is_small:
             self._segments.append(digest.digest(), data)
         elif not self._files.keep(name):
             self._files.put(partials.fresh(name), name, data)

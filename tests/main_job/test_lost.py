@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from job import Job
 
+from ptmtorrent.sandbox.move import move
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.layout import Layout
 
@@ -80,6 +81,28 @@ def test_an_origin_whose_visit_is_lost_is_visited_again(root, small, tmp_path, c
     next_day(root, healthy)
     assert_same(root, healthy)
     assert root.end("verify")[0] == 0
+
+
+def test_facts_are_told_once_when_an_origin_whose_holding_is_lost_has_moved_on(fresh, tmp_path):
+    with fresh.served():
+        assert fresh.snapshot("--as-of", "2026-11-21") == 0
+    healthy, before = copied(fresh, tmp_path / "healthy"), lines(fresh, "visit")
+    move(fresh.world)
+    next_day(healthy)
+    grown = "SELECT DISTINCT origin FROM commits WHERE first_snapshot = ?"
+    new = {url for (url,) in healthy.rows(grown.replace("?", f"'{NEXT}'"), NEXT)}
+    lost = {line["origin"]: line["holding"] for line in before if line["origin"] in new}
+    for holding in lost.values():
+        lose(fresh, holding)
+    next_day(fresh)
+    reasons = dict(fresh.rows("SELECT url, reason FROM origins", NEXT))
+    given_up = [url for url in lost if reasons[url] == "corrupt"]
+    assert len(given_up) < len(lost), "a history that only grew is told"
+    told = [
+        [row for row in rows_of(one, "commits", NEXT) if not any(url in row for url in given_up)]
+        for one in (fresh, healthy)
+    ]
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("kind", ["visit", "holding"])
