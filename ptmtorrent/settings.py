@@ -24,6 +24,8 @@ HubDefaults = Mapping[str, Mapping[str, "bool | str"]]
 _UNITS = {"": 1, "B": 1}
 _UNITS |= {f"{p}B": 1000**n for n, p in enumerate("kMGTP", 1)}
 _UNITS |= {f"{p}iB": 1024**n for n, p in enumerate("KMGTP", 1)}
+_COUNTS = ("top", "git.concurrency")
+"""Settings that are no sizes."""
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)")
 
 
@@ -98,8 +100,10 @@ class Settings:
             return dict.fromkeys(enabled, ())
         chosen: dict[str, tuple[str, ...]] = {}
         for selection in self.only:
-            hub, _, glob = selection.partition(":")
+            hub, colon, glob = selection.partition(":")
             check_name(hub, self.hubs, "hub")
+            if colon and not glob:
+                raise UsageError(f"{selection!r} selects nothing; write HUB, or HUB:GLOB")
             if hub not in enabled:
                 raise UsageError(f"hub {hub!r} is switched off in the settings")
             chosen[hub] = (*chosen.get(hub, ()), *([glob] if glob else []))
@@ -110,8 +114,17 @@ def parse_size(text: str | int) -> int:
     """A size in bytes: ``1048576``, ``256MiB``, ``1.5 GB``. UsageError for anything else."""
     match = _SIZE.fullmatch(str(text).strip())
     if not match or match[2] not in _UNITS:
-        raise UsageError(f"not a size: {text!r}; write bytes or a number with {', '.join(_UNITS)}")
+        units = ", ".join(filter(None, _UNITS))
+        raise UsageError(f"not a size: {text!r}; write bytes, or a number with {units}")
     return int(float(match[1]) * _UNITS[match[2]])
+
+
+def parse_count(text: str | int) -> int:
+    """How many: a number from 1. UsageError for anything else."""
+    digits = str(text)
+    if not (digits.isascii() and digits.isdigit() and int(digits)):
+        raise UsageError(f"not a number from 1: {text!r}")
+    return int(digits)
 
 
 def check_name(name: str, known: Iterable[str], kind: str) -> None:
@@ -196,7 +209,7 @@ def _value(name: str, default: object, value: Any) -> Any:
         fits = isinstance(default, bool) and isinstance(value, bool)
     elif default is None or isinstance(default, int):
         fits = isinstance(value, str | int)
-        value = parse_size(value) if fits else value
+        value = _number(name, value) if fits else value
     elif isinstance(default, float):
         fits = isinstance(value, int | float) and value > 0
         value = float(value) if fits else value
@@ -207,8 +220,16 @@ def _value(name: str, default: object, value: Any) -> Any:
     return value
 
 
+def _number(name: str, value: str | int) -> int:
+    try:
+        return parse_count(value) if name in _COUNTS else parse_size(value)
+    except UsageError as error:
+        raise UsageError(f"setting {name}: {error}") from None
+
+
 def _wrong(name: str, default: object, value: object) -> NoReturn:
-    kind = type(default).__name__ if default is not None else "number"
+    kind = type(default).__name__ if isinstance(default, bool | str) else "number"
+    kind = "number above 0" if isinstance(default, float) else kind
     raise UsageError(f"setting {name} must be a {kind}, not {value!r}")
 
 

@@ -1,6 +1,7 @@
 """One function a command: build the real objects, run the passes, say what came of it."""
 
 import asyncio
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -184,8 +185,12 @@ def _plan(context: Context, work: Run) -> int:
         for row in rows:
             context.console.record(row)
         return 0
-    depth = context.settings.depth.word
-    context.console.result(f"snapshot {work.snapshot.id} would still ask for, at depth {depth}\n")
+    snapshot, depth = work.snapshot.id, context.settings.depth.word
+    if not rows:
+        words = f"of what is listed, snapshot {snapshot} has nothing left to ask for"
+        context.console.result(f"{words}, at depth {depth}")
+        return 0
+    context.console.result(f"snapshot {snapshot} would still ask for, at depth {depth}\n")
     context.console.figures(
         PLAN_COLUMNS, [[row[column] for column in PLAN_COLUMNS] for row in rows]
     )
@@ -286,10 +291,13 @@ def sandbox(options: serve.Options) -> int:
     return 0
 
 
-def demo(context: Context, directory: Path) -> int:
-    """The main job at depth ``full`` against the sandbox, and one question."""
+def demo(context: Context, directory: Path, program: str) -> int:
+    """The main job at depth ``full`` against the sandbox, and one question.
+
+    The root's pseudonyms are the same everywhere, for its people are invented.
+    """
     world = directory / "sandbox"
-    _make_demo_root(directory)
+    open_root(directory, create=True, key=DEMO_KEY)
     if not (world / "world.json").exists():
         context.console.note("making a small world of hubs ...")
         generate(world)
@@ -301,16 +309,9 @@ def demo(context: Context, directory: Path) -> int:
         context.console.result("")
         context.console.result(DEMO_QUESTION.strip() + "\n")
         query(inner, QueryOptions(sql=DEMO_QUESTION))
-        context.console.note(f"ask more: ptmtorrent --root {directory} query 'SELECT ...'")
+        words = shlex.join([program, "--root", str(directory), "query"])
+        context.console.note(f"ask more: {words} 'SELECT ...'")
     return code
-
-
-def _make_demo_root(directory: Path) -> None:
-    """A root whose pseudonyms are the same everywhere, for its people are invented."""
-    if not (directory / "ptmtorrent.json").exists():
-        disk.make_dirs(directory)
-        disk.write_once(directory / "privacy.key", DEMO_KEY, mode=0o600)
-    open_root(directory, create=True)
 
 
 def _hosts() -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from ptmtorrent import __version__
 from ptmtorrent.errors import UsageError
-from ptmtorrent.settings import check_name
+from ptmtorrent.settings import check_name, parse_count
 
 PROGRAM = "ptmtorrent"
 DESCRIPTION = "Builds a dataset of pre-trained model packages: resumable, and polite to the hubs."
@@ -67,6 +67,9 @@ def _check_order(words: Sequence[str]) -> None:
     if not rest:
         raise UsageError(f"no command; one of {', '.join(COMMANDS)}")
     if rest[0].startswith("-") and rest[0] not in ("-h", "--help"):
+        parser = build_parser()
+        known = {flag for name in COMMANDS for flags in _flags(parser, name) for flag in flags}
+        check_name(rest[0].split("=")[0], known, "flag")
         raise UsageError(f"{rest[0]}: the command comes first, then its flags")
 
 
@@ -99,8 +102,12 @@ def _add_global(parser: Parser, *, first: bool) -> None:
 def _add_run(parser: Parser) -> None:
     parser.add_argument("--depth", help="listing, history (default) or full")
     parser.add_argument("--only", action="append", metavar="HUB[:GLOB]", help="may be repeated")
-    parser.add_argument("--top", type=_count, metavar="N", help="fetch the N most downloaded a hub")
-    parser.add_argument("--limit", type=_count, metavar="N", help="list at most N packages a hub")
+    parser.add_argument(
+        "--top", type=parse_count, metavar="N", help="fetch the N most downloaded a hub"
+    )
+    parser.add_argument(
+        "--limit", type=parse_count, metavar="N", help="list at most N packages a hub"
+    )
     parser.add_argument("--max-bytes", metavar="SIZE", help="receive at most so much")
     parser.add_argument("--as-of", metavar="DAY", help="the day a new snapshot is labelled with")
     parser.add_argument("--new", action="store_true", help="begin the next snapshot of the day")
@@ -140,7 +147,7 @@ def _add_verify(parser: Parser) -> None:
 def _add_gc(parser: Parser) -> None:
     parser.add_argument("--delete", action="store_true", help="remove what is due")
     text = "what must have been garbage for so long (14)"
-    parser.add_argument("--grace", type=_count, metavar="DAYS", default=14, help=text)
+    parser.add_argument("--grace", type=parse_count, metavar="DAYS", default=14, help=text)
 
 
 def _add_restore(parser: Parser) -> None:
@@ -157,10 +164,10 @@ def _add_diff(parser: Parser) -> None:
 
 def _add_sandbox(parser: Parser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIR")
-    parser.add_argument("--packages", type=int, default=40)
+    parser.add_argument("--packages", type=parse_count, default=40)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--rtt-ms", type=int, default=0, help="added before each answer")
+    parser.add_argument("--port", type=_port, default=0)
+    parser.add_argument("--rtt-ms", type=_natural, default=0, help="added before each answer")
     parser.add_argument("--fault", action="append", default=[], metavar="ROUTE=KIND:RATE")
     parser.add_argument("--tls", action="store_true", help="https with a certificate of its own")
 
@@ -193,7 +200,13 @@ def _flags(parser: Parser, command: str) -> list[Sequence[str]]:
     return [action.option_strings for action in choices[command]._actions]
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise UsageError(f"not a number from 1: {text!r}")
+def _natural(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"not a number from 0: {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if _natural(text) > 65535:
+        raise UsageError(f"not a port: {text!r}")
     return int(text)

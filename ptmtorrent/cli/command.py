@@ -5,6 +5,7 @@ The only reader of the environment. Precedence: flag, ``PTMTORRENT_*``, ``--conf
 """
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -22,10 +23,20 @@ from ptmtorrent.app import commands as app
 from ptmtorrent.app.signals import stoppable
 from ptmtorrent.cli.arguments import CONFIG, PROGRAM, ROOT, RUNS, parse
 from ptmtorrent.console.terminal import Console
-from ptmtorrent.errors import CommandError, UsageError
+from ptmtorrent.errors import CommandError, FatalError, UsageError
 from ptmtorrent.model.clock import Clock, parse_rfc3339
 from ptmtorrent.sandbox.serve import Options
-from ptmtorrent.settings import Settings, parse_depth, parse_size
+from ptmtorrent.settings import Settings, parse_count, parse_depth, parse_size
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "depth": parse_depth,
+    "top": parse_count,
+    "max_bytes": parse_size,
+    "contact": str,
+}
+"""Settings that flags and environment may say, and how they are read."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,14 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(quiet="--quiet" in words, as_json="--json" in words)
     try:
         with stoppable():
-            code = run(parse(words), console, os.environ)
-            sys.stdout.flush()
-            return code
+            return run(parse(words), console, os.environ)
     except CommandError as error:
         console.note(f"{PROGRAM}: {error}")
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 0
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
@@ -58,7 +67,7 @@ def run(arguments: argparse.Namespace, console: Console, environment: Mapping[st
         console=console,
         version=__version__,
     )
-    with _logged_to(arguments.log_file):
+    with _logged_to(arguments.log_file), _printed():
         return _command(context, arguments)
 
 
@@ -73,7 +82,7 @@ def _command(context: app.Context, arguments: argparse.Namespace) -> int:
         "diff": lambda: restoring.diff(context, arguments.before, arguments.after),
         "gc": lambda: collecting.gc(context, _gc_options(arguments)),
         "sandbox": lambda: app.sandbox(_sandbox_options(arguments)),
-        "demo": lambda: app.demo(context, Path(arguments.directory)),
+        "demo": lambda: app.demo(context, Path(arguments.directory), _program()),
     }
     command = arguments.command
     if command == "fetch" and arguments.repair:
@@ -94,17 +103,21 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> 
 
 def _chosen(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """What flags and environment say, flags first."""
-    words = ("depth", "top", "max_bytes", "contact")
-    chosen: dict[str, Any] = {
-        word: environment[name]
-        for word in words
-        if (name := f"PTMTORRENT_{word.upper()}") in environment
-    }
-    chosen |= {word: given[word] for word in words if given.get(word) is not None}
-    if "depth" in chosen:
-        chosen["depth"] = parse_depth(chosen["depth"])
-    chosen |= {word: parse_size(chosen[word]) for word in ("top", "max_bytes") if word in chosen}
-    return chosen | {"limit": given.get("limit"), "only": tuple(given.get("only") or ())}
+    chosen: dict[str, Any] = {"limit": given.get("limit"), "only": tuple(given.get("only") or ())}
+    for word, read in _READERS.items():
+        name = f"PTMTORRENT_{word.upper()}"
+        if given.get(word) is not None:
+            chosen[word] = read(given[word])
+        elif name in environment:
+            chosen[word] = _of_environment(name, environment[name], read)
+    return chosen
+
+
+def _of_environment(name: str, text: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(text)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _run_options(arguments: argparse.Namespace, command: str) -> app.RunOptions:
@@ -166,6 +179,11 @@ def _sandbox_options(arguments: argparse.Namespace) -> Options:
     )
 
 
+def _program() -> str:
+    """What to call this program by from here: it need not be where a shell looks."""
+    return sys.argv[0] if Path(sys.argv[0]).name == PROGRAM else PROGRAM
+
+
 def _clock(environment: Mapping[str, str]) -> Clock:
     """The real clock, its data side frozen by PTMTORRENT_CLOCK."""
     frozen = environment.get("PTMTORRENT_CLOCK")
@@ -185,6 +203,24 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
+
+
+@contextmanager
+def _printed() -> Iterator[None]:
+    """All that the block prints is out at its end; FatalError where there is no room for it."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        _print_no_more()
+        raise FatalError(f"the output cannot be written: {error.strerror}") from error
+
+
+def _print_no_more() -> None:
+    """What is left in buffers goes nowhere, and Python does not try once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from ptmtorrent.console.terminal import Console
 from ptmtorrent.console.words import size
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import Snapshot
-from ptmtorrent.model.clock import rfc3339
+from ptmtorrent.model.clock import parse_rfc3339, rfc3339
 
 COLUMNS = ("hub", "packages", "origins", *ENDINGS)
 
@@ -56,7 +56,8 @@ def show_standing(
 
 
 def _until(row: Mapping[str, Any]) -> str:
-    return f" until {row['resets_at']}" if row["resets_at"] else ""
+    at = row["resets_at"]
+    return f" until {parse_rfc3339(at):%Y-%m-%d %H:%M:%S} UTC" if at else ""
 
 
 def _budget(gates: Mapping[str, Any], host: str) -> tuple[int | None, str | None]:

@@ -35,6 +35,8 @@ def _kind(connection: duckdb.DuckDBPyConnection, query: str) -> str:
         statements = connection.extract_statements(query)
     except duckdb.Error as error:
         raise UsageError(str(error)) from error
+    if not statements:
+        raise UsageError("there is no statement to ask; write one SELECT or EXPLAIN")
     if len(statements) != 1:
         raise UsageError(f"ask one statement at a time, not {len(statements)}")
     return statements[0].type.name

@@ -52,7 +52,10 @@ def generate(
     Raises:
         UsageError: the directory holds something already.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{directory}: not a folder") from None
     if any(directory.iterdir()):
         raise UsageError(f"{directory} is not empty: a world is made in a directory of its own")
     plan = Plan(seed, blob_bytes)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from ptmtorrent import disk
 from ptmtorrent.errors import (
@@ -83,32 +84,40 @@ class Root:
             os.close(fd)
 
 
-def open_root(path: Path, *, create: bool) -> Root:
+def open_root(path: Path, *, create: bool, key: bytes | None = None) -> Root:
     """Open a root, or make one of a folder that is missing or empty.
 
     Args:
         path: the folder.
         create: make it if there is none.
+        key: the key of pseudonyms that a new one gets; None for one that nobody else has.
 
     Raises:
         NotFoundError: there is no root at ``path`` (and ``create`` is false).
-        UsageError: a newer version made it, or the folder holds something else.
+        UsageError: a newer version made it, the folder holds something else, or is none.
         IntegrityError: its format file cannot be read.
         FatalError: the machine refuses.
     """
     root = Root(path.absolute())
-    with disk.refusals(root.path):
-        if not root.layout.format_file.exists():
-            _make(root, create=create)
+    try:
+        with disk.refusals(root.path):
+            if not root.layout.format_file.exists():
+                if not create:
+                    _miss(root)
+                _make(root, key)
+    except OSError as error:
+        raise UsageError(f"{root.path}: no place for a root: {error.strerror}") from error
     _check_format(root.layout.format_file)
     return root
 
 
-def _make(root: Root, *, create: bool) -> None:
+def _miss(root: Root) -> NoReturn:
+    words = "`ptmtorrent list` or `ptmtorrent snapshot` makes one"
+    raise NotFoundError(f"{root.path}: no ptmtorrent root here; {words}")
+
+
+def _make(root: Root, key: bytes | None) -> None:
     """Key first, format file last: a root exists when it is whole."""
-    if not create:
-        words = "`ptmtorrent list` or `ptmtorrent snapshot` makes one"
-        raise NotFoundError(f"{root.path}: no ptmtorrent root here; {words}")
     if root.path.exists() and not root.path.is_dir():
         raise UsageError(f"{root.path}: not a folder")
     disk.make_dirs(root.path)
@@ -116,9 +125,9 @@ def _make(root: Root, *, create: bool) -> None:
     if strangers:
         raise UsageError(f"{root.path}: not empty and not a root (holds {strangers[0]!r})")
     layout = root.layout
-    disk.write_once(layout.privacy_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
-    key = sha256_of(root.privacy_key)
-    disk.write_once(layout.format_file, format_bytes(version("ptmtorrent"), key))
+    disk.write_once(layout.privacy_key, key or secrets.token_bytes(_KEY_BYTES), mode=0o600)
+    digest = sha256_of(root.privacy_key)
+    disk.write_once(layout.format_file, format_bytes(version("ptmtorrent"), digest))
 
 
 def format_bytes(created_by: str, key_sha256: str | None) -> bytes:

@@ -47,7 +47,12 @@ def say(capsys):
         (["snapshot", "--depth"], "expected one argument"),
         (["snapshot", "--only", "hugingface"], "'huggingface'"),
         (["snapshot", "--only", "huggingface:a/*", "--only", "zoo:x"], "unknown hub 'zoo'"),
+        (["--jsn", "status"], "did you mean '--json'?"),
+        (["snapshot", "--only", "huggingface:"], "selects nothing"),
         (["snapshot", "--top", "0"], "not a number from 1"),
+        (["sandbox", "box", "--packages", "-1"], "not a number from 1"),
+        (["sandbox", "box", "--rtt-ms", "-5"], "not a number from 0"),
+        (["sandbox", "box", "--port", "65536"], "not a port"),
         (["snapshot", "--limit", "-3"], "not a number from 1"),
         (["snapshot", "--limit", "many"], "not a number from 1"),
         (["snapshot", "--max-bytes", "1 apple"], "not a size"),
@@ -76,6 +81,10 @@ def test_a_slip_is_named_with_what_was_meant(say, tmp_path, words, told):
         ("[network]\ntimeout = 3", "'timeout_s'"),
         ("depth = 'deep'", "known: full, history, listing"),
         ("[hubs.huggingface]\nenabled = 'yes'", "must be a bool"),
+        ("[network]\ntimeout_s = 0", "network.timeout_s must be a number above 0"),
+        ("[git]\nconcurrency = 0", "git.concurrency: not a number from 1"),
+        ("[git]\nmax_pack = -1", "git.max_pack: not a size"),
+        ("top = 0", "top: not a number from 1"),
     ],
 )
 def test_a_slip_in_the_settings_is_named(say, tmp_path, settings, told):
@@ -99,7 +108,8 @@ def test_a_hub_that_is_switched_off_cannot_be_chosen(say, tmp_path):
         ("PTMTORRENT_CLOCK", "yesterday", "PTMTORRENT_CLOCK"),
         ("PTMTORRENT_CLOCK", "2026-11-21T00:00:00", "without a zone"),
         ("PTMTORRENT_DEPTH", "fulll", "'full'"),
-        ("PTMTORRENT_TOP", "x", "not a size"),
+        ("PTMTORRENT_TOP", "x", "PTMTORRENT_TOP: not a number from 1"),
+        ("PTMTORRENT_MAX_BYTES", "x", "PTMTORRENT_MAX_BYTES: not a size"),
     ],
 )
 def test_a_slip_in_the_environment_is_named(say, monkeypatch, name, value, told):
@@ -140,8 +150,21 @@ def test_a_strangers_folder_is_left_alone(say, tmp_path):
         assert code == 2
         assert "letter.txt" in err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+    code, _, err = say("demo", "mine")
+    assert (code, "letter.txt" in err) == (2, True)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
     assert say("--root", "mine", "status")[0] == 4
-    assert say("--root", "mine/letter.txt", "snapshot")[0] in (2, 7)
+
+
+@pytest.mark.parametrize("place", ["letter.txt", "letter.txt/x", "nowhere"])
+@pytest.mark.parametrize("words", [["demo"], ["sandbox"], ["list", "--root"]])
+def test_a_place_that_can_be_no_folder_is_named(say, tmp_path, words, place):
+    (tmp_path / "letter.txt").write_text("dear")
+    (tmp_path / "nowhere").symlink_to("nothing")
+    code, _, err = say(*words, place)
+    assert code == 2
+    assert place in err
+    assert "internal" not in err
 
 
 def test_a_root_of_a_newer_format_is_not_touched(say, tmp_path):

@@ -1,6 +1,8 @@
 """What a process writes where: results on stdout, the rest on stderr, and secrets nowhere."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 from job import Job
@@ -29,6 +31,27 @@ def test_a_reader_that_never_reads_is_no_error(small: Job):
         err = process.stderr.read()
         process.stderr.close()
     assert (process.wait(timeout=30), err) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(
+    "words", [["status"], ["query", "SELECT * FROM files", "--csv"], ["verify", "--quick"]]
+)
+def test_an_output_without_room_is_seven_and_one_sentence(small: Job, words):
+    place = [*small.program, "--root", str(small.root), "--quiet"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*place, *words], cwd=small.root.parent, stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    told = "ptmtorrent: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (7, told)
+
+
+def test_a_plan_of_nothing_says_so(small: Job, capsys):
+    with small.served():
+        assert small.run("plan", "--depth", "full") == 0
+    assert "has nothing left to ask for, at depth full" in capsys.readouterr().out
 
 
 def test_quiet_says_nothing_and_json_is_only_json(another: Job):

@@ -46,6 +46,9 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     with pytest.raises(UsageError, match="not a folder"):
         open_root(tmp_path / "thesis.tex", create=True)
+    for place in ("thesis.tex/below", "x" * 300):
+        with pytest.raises(UsageError, match="no place for a root"):
+            open_root(tmp_path / place, create=True)
 
 
 def test_a_creation_that_was_killed_is_finished(tmp_path: Path) -> None:
