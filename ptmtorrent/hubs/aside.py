@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from threading import Lock
 
 from ptmtorrent.hubs import HUBS
 from ptmtorrent.hubs.reading.outlines import from_bytes, to_bytes
@@ -35,6 +36,7 @@ class Aside:
         self._process: subprocess.Popen[bytes] | None = None
         self._there: Connection | None = None
         self._is_ready = False
+        self._asking, self._hearing = Lock(), Lock()
 
     def is_ready(self) -> bool:
         """Whether it takes a page now; begins the process when enough pages have come."""
@@ -46,15 +48,25 @@ class Aside:
         return self._is_ready
 
     def read(self, body: bytes) -> ParsedPage[Outline]:
-        """The packages of a page; EOFError or OSError when the process is no more."""
-        if self._there is None:
+        """The packages of a page; EOFError or OSError when the process is no more.
+
+        Of two threads that ask, the second sends its page while the first waits, and hears later.
+        """
+        there = self._there
+        if there is None:
             raise EOFError("it has ended")
         try:
-            self._there.send_bytes(body)
-            return from_bytes(self._there.recv_bytes())
+            with self._asking:
+                there.send_bytes(body)
+                self._hearing.acquire()
+            try:
+                said = there.recv_bytes()
+            finally:
+                self._hearing.release()
         except (EOFError, OSError):
             self.close()
             raise
+        return from_bytes(said)
 
     def close(self) -> None:
         """End the process. It has nothing to finish."""

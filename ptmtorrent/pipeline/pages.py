@@ -24,7 +24,7 @@ class Aside(Protocol):
         ...
 
     def read(self, body: bytes) -> Parsed:
-        """The packages of a page; one call at a time. OSError or EOFError: it is no more."""
+        """The packages of a page; two threads may ask. OSError or EOFError: it is no more."""
         ...
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Pages:
         self._readers = readers
         self._asides = asides or {}
         self._begun: dict[tuple[str, str], Future[Parsed]] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="aside")
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="aside")
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +61,7 @@ class Pages:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
         for aside in self._asides.values():
             aside.close()
 
@@ -70,7 +70,7 @@ class Pages:
         sha256 = self._store.put(pack_page(body))
         aside = self._asides.get(hub)
         if aside is not None and aside.is_ready():
-            self._begun[hub, sha256] = self._thread.submit(aside.read, body)
+            self._begun[hub, sha256] = self._threads.submit(aside.read, body)
         return sha256
 
     def read(self, hub: str, sha256: str) -> Parsed:
