@@ -9,7 +9,7 @@ class BlobWriter(Protocol):
     """A blob on its way in, known by name before its bytes are.
 
     Survives the process: opening a writer for the same blob again finds what a killed one left, and
-    all of what a closed one did; at most the last MiB of the bytes may have been in memory alone.
+    all of what a closed one did; at most the last two MiB may have been in memory alone.
     Bytes are hashed as they are written; nothing is visible before ``commit``.
     """
 

@@ -58,8 +58,10 @@ class FileWriter:
     def close(self) -> None:
         """Let go of a blob that is not committed; the next writer goes on from here."""
         if self._file is not None:
-            self._close_file()
-            self._partials.let_go(self._path)
+            try:
+                self._close_file()
+            finally:
+                self._partials.let_go(self._path)
 
     def _begin(self) -> None:
         with disk.refusals(self._path):

@@ -279,9 +279,29 @@ def test_after_a_write_that_failed_what_was_held_back_is_not_written(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    file._settle()
     with monkeypatch.context() as patch:
         patch.setattr("os.pwrite", full)
+        file.append(b"y" * disk.PIECE)
         with pytest.raises(OSError, match="space"):
-            file.append(b"y" * disk.PIECE)
+            file.append(b"z" * (disk.PIECE + 1))
     file.close()
     assert path.read_bytes() == b"x" * disk.PIECE
+
+
+def test_a_write_that_failed_last_is_told_when_the_file_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("os.pwrite", broken)
+    data = random.Random(0).randbytes(disk.PIECE)
+    with (
+        LocalStore.at(tmp_path, write=True) as store,
+        pytest.raises(FatalError, match="input/output"),
+        closing(store.writer(hashlib.sha256(data).hexdigest(), len(data))) as writer,
+    ):
+        writer.write(data)
+        writer.commit()
+    assert not list((tmp_path / "store/v1/blobs").rglob("?" * 64))
