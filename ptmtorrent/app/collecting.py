@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from ptmtorrent.app.commands import Context
+from ptmtorrent.app.context import Context
 from ptmtorrent.app.session import held
 from ptmtorrent.collect.cycle import Collected, Cycle, Garbage
 from ptmtorrent.collect.marks import GRACE

@@ -1,17 +1,25 @@
-"""A check-up before a run: the machine, the hubs, the tokens, the clock. It changes nothing."""
+"""The command doctor: machine, hubs, tokens and clock before a run. It changes nothing."""
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptmtorrent.app.context import Context
 from ptmtorrent.app.hosts import Inquiry, Place, look_at_network
 from ptmtorrent.app.machine import look_at_git, look_at_machine
 from ptmtorrent.app.session import access_of
-from ptmtorrent.app.signals import PRECEDENCE
-from ptmtorrent.console.health import Finding, State
+from ptmtorrent.app.signals import PRECEDENCE, run_stoppably
+from ptmtorrent.console.health import Finding, State, show_health
 from ptmtorrent.console.summary import EXIT_DONE
 from ptmtorrent.hubs import GIT_HOSTS, HUBS
 from ptmtorrent.settings import Settings
+
+
+def doctor(context: Context) -> int:
+    """Whether this machine is ready and the hubs answer; changes nothing."""
+    findings = run_stoppably(examine(context.root, context.settings, context.agent))
+    show_health(context.console, findings)
+    return exit_code(findings)
 
 
 async def examine(root: Path, settings: Settings, agent: str) -> list[Finding]:

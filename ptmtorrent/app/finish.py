@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from ptmtorrent.app.run import Run
 from ptmtorrent.app.session import Held
-from ptmtorrent.console.summary import Summary
 from ptmtorrent.errors import WriterActiveError
 from ptmtorrent.hubs import GIT_HOSTS
 from ptmtorrent.model.events import PassStarted
@@ -98,29 +97,3 @@ def _close(run: Run, manifest: Manifest, digests: Mapping[str, str], untold: Seq
         )
         here.journal.sync()
         here.intake.take([entry])
-
-
-def summary_of(
-    here: Held, snapshot: str, optional: frozenset[str], run: Run | None = None
-) -> Summary:
-    """The figures of a snapshot, and of the run that worked on it, if there was one."""
-    reads = here.ledger.reads
-    row = next(row for row in reads.snapshots() if row.id == snapshot)
-    manifest = manifests.load(here.dataset, snapshot) if row.finished_at else None
-    path = manifests.path_of(here.dataset, snapshot)
-    listings, figures = reads.listings(row.seq), here.ledger.figures(row.seq)
-    return Summary(
-        snapshot=snapshot,
-        manifest=str(path) if manifest else None,
-        packages=dict.fromkeys((listing.hub for listing in listings), 0) | dict(figures.packages),
-        origins=figures.origins,
-        items=figures.items,
-        listings=listings,
-        rows={name: table.rows for name, table in manifest.tables.items()} if manifest else {},
-        blobs=figures.blobs,
-        pack_bytes=figures.pack_bytes,
-        network=run.network if run else (0, 0, 0),
-        limit_reached=run.limit_reached if run else False,
-        seconds=run.seconds if run else 0.0,
-        optional=optional,
-    )

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ptmtorrent import disk
-from ptmtorrent.app.commands import Context
+from ptmtorrent.app.context import Context
 from ptmtorrent.app.retelling import retold
 from ptmtorrent.app.session import Held, Online, held, online
 from ptmtorrent.app.signals import run_stoppably

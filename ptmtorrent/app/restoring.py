@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ptmtorrent.app.commands import Context
 from ptmtorrent.app.contents import open_dataset, package_of
+from ptmtorrent.app.context import Context
 from ptmtorrent.console.changes import show_changes
 from ptmtorrent.console.restored import show_restored
 from ptmtorrent.errors import NotFoundError

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from ptmtorrent.app import machine
-from ptmtorrent.app.commands import load_settings
+from ptmtorrent.app.context import load_settings
 from ptmtorrent.app.doctor import examine, exit_code, inquiry_of
 from ptmtorrent.app.hosts import (
     PATIENCE_S,

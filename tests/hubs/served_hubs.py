@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ptmtorrent.app.commands import load_settings
+from ptmtorrent.app.context import load_settings
 from ptmtorrent.app.session import access_of
 from ptmtorrent.extract.reading import held_tree, page_of_files
 from ptmtorrent.extract.wanted import look_over

@@ -8,7 +8,7 @@ import pytest
 from job import Job
 
 from ptmtorrent.app.collecting import GcOptions, gc
-from ptmtorrent.app.commands import Context, load_settings
+from ptmtorrent.app.context import Context, load_settings
 from ptmtorrent.console.terminal import Console
 from ptmtorrent.errors import IntegrityError, WriterActiveError
 from ptmtorrent.extract.workbench import workbench

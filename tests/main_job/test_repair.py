@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from job import CLOCK, Job
 
-from ptmtorrent.app.commands import Context, load_settings
+from ptmtorrent.app.context import Context, load_settings
 from ptmtorrent.app.repairing import repair
 from ptmtorrent.console.terminal import Console
 from ptmtorrent.errors import WriterActiveError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ptmtorrent.app import restoring
-from ptmtorrent.app.commands import Context, load_settings
+from ptmtorrent.app.context import Context, load_settings
 from ptmtorrent.console.terminal import Console
 from ptmtorrent.model.clock import Clock
 
