@@ -1,11 +1,14 @@
 """Where the bytes of a download go: into a writer of the store, or into memory when they are few.
 
-Disk and hash work in threads. A large object is written while its next bytes are on their way,
-one piece behind, so that network, hash and disk run side by side and memory stays flat. A small
+Disk and hash work in threads. A large object is written while its next bytes are on their way, a
+few pieces behind, so that network, hash and disk run side by side and memory stays flat. A small
 one is kept in one go at the end, which saves it every other hop into a thread.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Protocol
 
@@ -14,6 +17,9 @@ from ptmtorrent.fetch.threads import in_thread
 from ptmtorrent.net.download import Sink
 from ptmtorrent.store.base import BlobStore, BlobWriter
 from ptmtorrent.store.records import SMALL
+
+BEHIND = 3
+"""Pieces of a large object, of at most a MiB each, that have come and are not written yet."""
 
 
 class ObjectSink(Sink, Protocol):
@@ -102,13 +108,18 @@ class Writer(Protocol):
 
 
 class LargeSink:
-    """Writes one piece behind what arrives."""
+    """Writes some pieces behind what arrives, one after the other, in a thread of its own.
+
+    After a piece that could not be written, those behind it are dropped.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self.received = 0
         self._writer = writer
         self._offset = writer.offset
-        self._writing: asyncio.Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sink")
+        self._writing: deque[Future[None]] = deque()
+        self._is_torn = False
 
     @property
     def offset(self) -> int:
@@ -116,30 +127,47 @@ class LargeSink:
         return self._offset
 
     async def write(self, chunk: bytes) -> None:
-        """Take the next bytes, when those before are written."""
-        await self._settle()
+        """Take the next bytes, when few enough are waiting; raises what went wrong before."""
+        if len(self._writing) == BEHIND:
+            await asyncio.wait([asyncio.wrap_future(self._writing[0])])
+        while self._writing and self._writing[0].done():
+            self._writing.popleft().result()
         self.received += len(chunk)
         self._offset += len(chunk)
-        self._writing = asyncio.ensure_future(in_thread(self._writer.write, chunk))
+        self._writing.append(self._thread.submit(self._write, chunk))
 
     async def restart(self) -> None:
         """Forget what is here."""
         await self._settle()
         await in_thread(self._writer.restart)
-        self._offset = 0
+        self._offset, self._is_torn = 0, False
 
     async def close(self) -> None:
         """Let go; what is here stays for the next attempt."""
         try:
             await self._settle()
         finally:
+            self._thread.shutdown(wait=False)
             await in_thread(self._writer.close)
 
     async def _settle(self) -> None:
-        """Wait for the piece on its way to the disk; what went wrong with it is raised."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await writing
+        """Wait for all pieces on their way to the disk; what went wrong with one is raised."""
+        writing = tuple(self._writing)
+        self._writing.clear()
+        if writing:
+            await in_thread(_finished, writing)
+
+    def _write(self, chunk: bytes) -> None:
+        if self._is_torn:
+            return
+        self._is_torn = True
+        self._writer.write(chunk)
+        self._is_torn = False
+
+
+def _finished(writing: Iterable[Future[None]]) -> None:
+    for piece in writing:
+        piece.result()
 
 
 class BlobSink(LargeSink):

@@ -1,4 +1,4 @@
-"""A sink writes behind what arrives, in order, one piece at a time, and swallows nothing."""
+"""A sink writes behind what arrives, in order, one piece after the other, and swallows nothing."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ import pytest
 
 from ptmtorrent.errors import CorruptError, FatalError
 from ptmtorrent.fetch import sinks
-from ptmtorrent.fetch.sinks import BlobSink, LargeSink, sink_for
+from ptmtorrent.fetch.sinks import BEHIND, BlobSink, LargeSink, sink_for
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.store.local import LocalStore
 
@@ -20,7 +20,7 @@ class Slow:
     def __init__(self) -> None:
         self.offset = 0
         self.taken: list[bytes] = []
-        self.under_way = 0
+        self.under_way = self.tries = 0
         self.most = 0
         self.let = threading.Event()
         self.closed = False
@@ -31,6 +31,7 @@ class Slow:
         self.most = max(self.most, self.under_way)
         assert self.let.wait(10)
         self.under_way -= 1
+        self.tries += 1
         if self.refuse:
             raise FatalError("disk full")
         self.taken.append(chunk)
@@ -43,18 +44,22 @@ class Slow:
         self.closed = True
 
 
-async def test_the_next_piece_arrives_while_one_is_written_and_no_more_than_one_waits() -> None:
+async def test_pieces_arrive_while_one_is_written_and_no_more_than_a_few_wait() -> None:
     writer = Slow()
     sink = LargeSink(writer)
-    await sink.write(b"a")
-    second = asyncio.create_task(sink.write(b"b"))
+    pieces = [bytes([n]) for n in range(2 * BEHIND)]
+    for piece in pieces[:BEHIND]:
+        await sink.write(piece)
+    another = asyncio.create_task(sink.write(pieces[BEHIND]))
     await asyncio.sleep(0)
-    assert sink.offset == 1
-    assert not second.done()
+    assert sink.offset == BEHIND
+    assert not another.done()
     writer.let.set()
-    await second
+    await another
+    for piece in pieces[BEHIND + 1 :]:
+        await sink.write(piece)
     await sink.close()
-    assert (writer.taken, writer.most, sink.offset) == ([b"a", b"b"], 1, 2)
+    assert (writer.taken, writer.most, sink.offset) == (pieces, 1, 2 * BEHIND)
 
 
 @pytest.mark.parametrize("last", ["write", "restart", "close"])
@@ -65,7 +70,10 @@ async def test_what_goes_wrong_behind_is_raised_by_whatever_comes_next(last: str
     sink = LargeSink(writer)
     await sink.write(b"a")
     with pytest.raises(FatalError):
-        await (sink.write(b"b") if last == "write" else getattr(sink, last)())
+        for _ in range(BEHIND + 1 if last == "write" else 0):
+            await sink.write(b"b")
+        await getattr(sink, last.replace("write", "restart"))()
+    assert writer.tries == 1
     if last != "close":
         await sink.close()
     assert writer.closed
