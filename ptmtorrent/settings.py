@@ -110,6 +110,10 @@ class Settings:
         return chosen
 
 
+MOST = 999_999_999
+"""Of packages, days and whatever else is counted; more is a slip, and overflows somewhere."""
+
+
 def parse_size(text: str | int) -> int:
     """A size in bytes: ``1048576``, ``256MiB``, ``1.5 GB``. UsageError for anything else."""
     match = _SIZE.fullmatch(str(text).strip())
@@ -120,10 +124,10 @@ def parse_size(text: str | int) -> int:
 
 
 def parse_count(text: str | int) -> int:
-    """How many: a number from 1. UsageError for anything else."""
+    """How many: a number from 1 to ``MOST``. UsageError for anything else."""
     digits = str(text)
-    if not (digits.isascii() and digits.isdigit() and int(digits)):
-        raise UsageError(f"not a number from 1: {text!r}")
+    if not (digits.isascii() and digits.isdigit() and 0 < int(digits) <= MOST):
+        raise UsageError(f"not a number from 1 to {MOST}: {text!r}")
     return int(digits)
 
 

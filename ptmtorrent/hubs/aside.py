@@ -35,7 +35,7 @@ class Aside:
         self._pages_before = after
         self._process: subprocess.Popen[bytes] | None = None
         self._there: Connection | None = None
-        self._is_ready = False
+        self._is_starting = self._is_ready = False
         self._asking, self._hearing = Lock(), Lock()
 
     def is_ready(self) -> bool:
@@ -43,8 +43,8 @@ class Aside:
         self._pages_before -= 1
         if self._pages_before == -1:
             self._begin()
-        if not self._is_ready and self._there is not None and self._there.poll():
-            self._is_ready = self._heard() == b""
+        if self._is_starting and self._there is not None and self._there.poll():
+            self._is_starting, self._is_ready = False, self._has_greeted(self._there)
         return self._is_ready
 
     def read(self, body: bytes) -> ParsedPage[Outline]:
@@ -55,35 +55,35 @@ class Aside:
         there = self._there
         if there is None:
             raise EOFError("it has ended")
+        with self._asking:
+            there.send_bytes(body)
+            self._hearing.acquire()
         try:
-            with self._asking:
-                there.send_bytes(body)
-                self._hearing.acquire()
-            try:
-                said = there.recv_bytes()
-            finally:
-                self._hearing.release()
-        except (EOFError, OSError):
-            self.close()
-            raise
+            said = there.recv_bytes()
+        finally:
+            self._hearing.release()
         return from_bytes(said)
 
-    def close(self) -> None:
-        """End the process. It has nothing to finish."""
-        self._is_ready = False
-        there, self._there = self._there, None
-        if there is not None and self._process is not None:
+    def give_up(self) -> None:
+        """End the process; it has nothing to finish. Whoever waits for it gets EOFError."""
+        self._is_starting = self._is_ready = False
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def close(self) -> None:
+        """End it, and what leads to it; nobody may be asking."""
+        self.give_up()
+        there, self._there = self._there, None
+        if there is not None:
             there.close()
 
-    def _heard(self) -> bytes | None:
-        assert self._there is not None  # noqa: S101
+    def _has_greeted(self, there: Connection) -> bool:
         try:
-            return self._there.recv_bytes()
-        except (EOFError, OSError):
-            self.close()
-            return None
+            return there.recv_bytes() == b""
+        except (EOFError, OSError) as error:
+            log.warning("the process to read pages of %s did not start: %s", self._hub, error)
+            return False
 
     def _begin(self) -> None:
         """Start it with the modules we have, nothing else of our environment, and no signals.
@@ -103,6 +103,7 @@ class Aside:
                     process_group=0,
                 )
                 self._there = Connection(ours.detach())
+                self._is_starting = True
         except OSError as error:
             log.warning("no process to read pages of %s: %s", self._hub, error)
 

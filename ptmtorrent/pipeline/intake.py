@@ -6,6 +6,7 @@ what it alone told: the line is taken in with the names that it says itself, so 
 for again and an origin visited again. Nothing is made up.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
@@ -234,7 +235,7 @@ def _selected(
 ) -> Iterator[tuple[int, Outline]]:
     scope = Scope(globs=tuple(globs))
     chosen = ((index, package) for index, package in packages if scope.selects(package.name))
-    return islice(chosen, take)
+    return islice(chosen, None if take is None else min(take, sys.maxsize))
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -12,6 +12,9 @@ from ptmtorrent.store.base import BlobStore
 
 log = logging.getLogger(__name__)
 
+PATIENCE_S = 5.0
+"""How long a page that is read aside is waited for; it takes hundredths of that."""
+
 Parsed = ParsedPage[Outline]
 Reader = Callable[[bytes], Parsed]
 
@@ -27,8 +30,12 @@ class Aside(Protocol):
         """The packages of a page; two threads may ask. OSError or EOFError: it is no more."""
         ...
 
+    def give_up(self) -> None:
+        """End it; whoever waits for an answer gets EOFError."""
+        ...
+
     def close(self) -> None:
-        """End it."""
+        """Let go of it, when nobody asks any more."""
         ...
 
 
@@ -61,7 +68,9 @@ class Pages:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for aside in self._asides.values():
+            aside.give_up()
+        self._threads.shutdown(cancel_futures=True)
         for aside in self._asides.values():
             aside.close()
 
@@ -81,7 +90,8 @@ class Pages:
         begun = self._begun.pop((hub, sha256), None)
         try:
             if begun is not None:
-                return begun.result()
+                return begun.result(PATIENCE_S)
         except (EOFError, OSError) as error:
-            log.warning("the process that reads pages of %s is lost: %s", hub, error)
+            log.warning("the process that reads pages of %s is lost: %r", hub, error)
+            self._asides[hub].give_up()
         return self._readers[hub](read_page(self._store, sha256))

@@ -20,7 +20,8 @@ IN_MEMORY = 4 * 2**20
 class Spool:
     """Rows of one table, to be read once, in the order they came in.
 
-    The file has no name, so nothing is left of it, however we end. Raises FatalError when the
+    The file has no name (where the file system can do that), so nothing is left of it, however we
+    end. Raises FatalError when the
     machine refuses, and TypeError or ValueError for rows that are not of the schema.
     """
 

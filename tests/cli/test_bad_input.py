@@ -55,6 +55,8 @@ def say(capsys):
         (["sandbox", "box", "--port", "65536"], "not a port"),
         (["snapshot", "--limit", "-3"], "not a number from 1"),
         (["snapshot", "--limit", "many"], "not a number from 1"),
+        (["list", "--limit", "100000000000000000000"], "not a number from 1 to 999999999"),
+        (["gc", "--grace", "9999999999"], "not a number from 1 to 999999999"),
         (["snapshot", "--max-bytes", "1 apple"], "not a size"),
         (["snapshot", "--as-of", "20261121"], "a day like"),
         (["snapshot", "--as-of", "2026-W47-6"], "a day like"),

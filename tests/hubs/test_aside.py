@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -82,14 +83,36 @@ def test_it_has_no_token_and_no_signal_meant_for_us(monkeypatch):
         aside.close()
 
 
-def test_one_that_was_killed_is_named_once_and_not_asked_again():
+def test_one_that_was_killed_is_not_asked_again():
     aside = begun()
     aside._process.kill()
     with pytest.raises((EOFError, OSError)):
         aside.read(PAGE)
+    aside.give_up()
     assert not aside.is_ready()
+    aside.close()
     with pytest.raises(EOFError):
         aside.read(PAGE)
+
+
+def test_who_waits_for_one_that_hangs_is_freed_when_it_is_given_up():
+    aside = begun()
+    aside._process.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(aside.read, PAGE) for _ in range(2)]
+        aside.give_up()
+        assert all(isinstance(one.exception(30), (EOFError, OSError)) for one in asked)
+    aside.close()
+
+
+def test_one_that_cannot_start_is_named(monkeypatch, caplog):
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    aside = Aside("huggingface", after=0)
+    assert not aside.is_ready()
+    aside._there.poll(60)
+    assert [aside.is_ready() for _ in range(2)] == [False] * 2
+    assert caplog.text.count("did not start") == 1
+    aside.close()
 
 
 def test_where_no_process_can_be_had_there_is_none(monkeypatch, caplog):

@@ -1,14 +1,16 @@
 """Pages kept and read: aside or here, with the same result."""
 
 import json
+import threading
 
 import pytest
-from place import HUB, ListHub, Place, record
+from place import AT, HUB, ListHub, Place, record
 from test_listing import list_hub
 
 from ptmtorrent.hubs.aside import Aside
 from ptmtorrent.hubs.huggingface import outline
 from ptmtorrent.model.package import Outline, ParsedPage
+from ptmtorrent.pipeline import pages as pages_module
 from ptmtorrent.pipeline.kept import pack_page, read_page
 from ptmtorrent.pipeline.pages import Pages
 
@@ -20,7 +22,7 @@ class Fleeting:
 
     def __init__(self, pages: int) -> None:
         self.left = pages
-        self.is_closed = False
+        self.is_closed = self.is_given_up = False
 
     def is_ready(self) -> bool:
         return True
@@ -30,6 +32,9 @@ class Fleeting:
             raise EOFError("gone")
         self.left -= 1
         return outline(body)
+
+    def give_up(self) -> None:
+        self.is_given_up = True
 
     def close(self) -> None:
         self.is_closed = True
@@ -49,8 +54,26 @@ def test_a_page_of_a_process_that_is_lost_is_read_here(place, caplog):
     with Pages(place.store, {HUB: outline}, {HUB: aside}) as pages:
         for _ in range(2):
             assert pages.read(HUB, pages.keep(HUB, BODY)) == outline(BODY)
+    assert aside.is_given_up
     assert aside.is_closed
     assert "is lost" in caplog.text
+
+
+def test_a_page_that_is_not_answered_is_read_here(place, monkeypatch):
+    let = threading.Event()
+
+    class Hanging(Fleeting):
+        def read(self, body: bytes) -> ParsedPage[Outline]:
+            assert let.wait(30)
+            raise EOFError("given up")
+
+        def give_up(self) -> None:
+            let.set()
+
+    monkeypatch.setattr(pages_module, "PATIENCE_S", 0.01)
+    with Pages(place.store, {HUB: outline}, {HUB: Hanging(0)}) as pages:
+        assert pages.read(HUB, pages.keep(HUB, BODY)) == outline(BODY)
+    assert let.is_set()
 
 
 def test_a_page_kept_earlier_is_read_from_the_store(place):
@@ -80,3 +103,14 @@ async def test_a_long_listing_is_the_same_read_aside_and_read_here(tmp_path, aft
         f"{3 * n + m:024x}" for n in range(20) for m in (0, 1)
     ]
     place.close()
+
+
+def test_a_take_beyond_all_measure_is_taken_in(place):
+    """A journal may hold a limit of another version, or of a slip."""
+    number = place.begin()
+    payload = {"snapshot": "2026-11-21", "hub": HUB, "sha256": place.store.put(pack_page(BODY))}
+    entry = place.journal.append("page", AT, cursor="/0", take=10**30, **payload)
+    place.journal.sync()
+    with place.ledger.transaction():
+        place.intake.take([entry])
+    assert [listing.listed for listing in place.ledger.reads.listings(number)] == [2]
