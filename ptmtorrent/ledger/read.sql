@@ -8,8 +8,8 @@ SELECT seq, id, as_of, begun_at, finished_at, manifest FROM snapshots ORDER BY s
 
 -- One that waits for a page that was lost is cut off there.
 -- name: listings
-SELECT hub, CASE outcome WHEN 'waiting' THEN 'cut' ELSE outcome END AS outcome, reason, scope, listed, unparsed, drift, first_page_at, last_page_at,
-    next_cursor,
+SELECT hub, CASE outcome WHEN 'waiting' THEN 'cut' ELSE outcome END AS outcome, reason, scope,
+    listed, unparsed, drift, first_page_at, last_page_at, next_cursor,
     CASE WHEN trouble_at IS NOT NULL THEN (
         SELECT min(before.trouble_at) FROM listings AS before
         WHERE before.hub = now.hub AND before.snapshot <= now.snapshot
