@@ -77,7 +77,8 @@ class LocalStore:
         """All its bytes, verified. NotFoundError; IntegrityError when they do not match."""
         file = self._files.open(sha256)
         if file is not None:
-            return _read_verified(file, sha256)
+            with disk.refusals(self._layout.blob(sha256)):
+                return _read_verified(file, sha256)
         data = self._segments.read(bytes.fromhex(sha256))
         if data is None:
             raise _missing(sha256)
