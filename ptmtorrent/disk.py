@@ -103,12 +103,15 @@ class Appender:
     """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        size = os.fstat(self._fd).st_size
         self._piece, self._other = mmap.mmap(-1, PIECE), mmap.mmap(-1, PIECE)
-        self._filled = size % _BLOCK
-        self._start = size - self._filled
-        self._piece[: self._filled] = os.pread(self._fd, self._filled, self._start)
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            self._start, rest = _last_block(self._fd)
+        except OSError:
+            os.close(self._fd)
+            raise
+        self._filled = len(rest)
+        self._piece[: self._filled] = rest
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="disk")
         self._writing: Future[None] | None = None
         self._is_torn = False
@@ -175,6 +178,13 @@ class Appender:
             fcntl.fcntl(self._fd, fcntl.F_SETFL, wanted)
             flags = wanted
         self._passes_by = bool(flags & _DIRECT)
+
+
+def _last_block(fd: int) -> tuple[int, bytes]:
+    """Where the last block of a file begins that is not full, and what is in it."""
+    size = os.fstat(fd).st_size
+    start = size - size % _BLOCK
+    return start, os.pread(fd, size - start, start)
 
 
 def sync_file(path: Path, *, mode: int | None = None) -> None:

@@ -72,6 +72,10 @@ class FatalError(CommandError):
     exit_code = 7
 
 
+class OutputError(FatalError):
+    """There is no room for what is printed."""
+
+
 class WriterActiveError(CommandError):
     """Another process is writing to this root."""
 

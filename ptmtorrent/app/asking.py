@@ -1,6 +1,5 @@
 """The commands query and get."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from ptmtorrent import disk
 from ptmtorrent.app.contents import open_dataset, package_of
 from ptmtorrent.app.context import Context
+from ptmtorrent.console.output import printing
 from ptmtorrent.console.terminal import Console
 from ptmtorrent.errors import UsageError
 from ptmtorrent.query.answer import Answer
@@ -37,9 +37,11 @@ def query(context: Context, options: QueryOptions) -> int:
         if options.parquet is not None:
             answer.write_parquet(options.parquet)
         elif options.form == "csv":
-            answer.write_csv(sys.stdout)
+            with printing():
+                answer.write_csv(sys.stdout)
         elif options.form == "json":
-            answer.write_json(sys.stdout)
+            with printing():
+                answer.write_json(sys.stdout)
         else:
             _show(context.console, answer)
     return 0
@@ -65,19 +67,31 @@ def get(context: Context, package: str, path: str, output: Path | None) -> int:
         dataset.package(hub, name).open(path) as source,
         _target(output) as target,
     ):
-        shutil.copyfileobj(source, target, 1024 * 1024)
+        for piece in _pieces(source, path):
+            target.write(piece)
         target.flush()
     return 0
+
+
+def _pieces(source: BinaryIO, path: str) -> Iterator[bytes]:
+    """The bytes of a file of a package; FatalError, naming it, when they cannot be read."""
+    while True:
+        with disk.refusals(Path(path)):
+            piece = source.read(disk.CHUNK)
+        if not piece:
+            return
+        yield piece
 
 
 @contextmanager
 def _target(output: Path | None) -> Iterator[BinaryIO]:
     """Where bytes go: stdout, or a file that has its name only when it is whole.
 
-    UsageError or FatalError when it takes none.
+    UsageError or FatalError when it takes none. The block does nothing else with files.
     """
     if output is None:
-        yield sys.stdout.buffer
+        with printing():
+            yield sys.stdout.buffer
         return
     if not output.parent.is_dir() or output.is_dir():
         raise UsageError(f"cannot write {output}: not a file in a folder that is there")

@@ -5,7 +5,6 @@ The only reader of the environment. Precedence: flag, ``PTMTORRENT_*``, ``--conf
 """
 
 import argparse
-import errno
 import logging
 import os
 import sys
@@ -22,8 +21,9 @@ from ptmtorrent.app.context import Context, load_settings
 from ptmtorrent.app.signals import stoppable
 from ptmtorrent.cli.arguments import CONFIG, PROGRAM, ROOT, parse
 from ptmtorrent.cli.calls import call
+from ptmtorrent.console.output import printing
 from ptmtorrent.console.terminal import Console
-from ptmtorrent.errors import CommandError, FatalError, UsageError
+from ptmtorrent.errors import CommandError, OutputError, UsageError
 from ptmtorrent.model.clock import Clock, parse_rfc3339
 from ptmtorrent.settings import Settings, parse_count, parse_depth, parse_size
 
@@ -34,8 +34,6 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "contact": str,
 }
 """Settings that flags and environment may say, and how they are read."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,15 +112,14 @@ def _clock(environment: Mapping[str, str]) -> Clock:
 
 @contextmanager
 def _printed() -> Iterator[None]:
-    """All that the block prints is out at its end; FatalError where there is no room for it."""
+    """All that the block prints is out at its end; OutputError where there is no room for it."""
     try:
         yield
-        sys.stdout.flush()
-    except OSError as error:
-        if error.errno not in _FULL or error.filename is not None:
-            raise
+        with printing():
+            sys.stdout.flush()
+    except OutputError:
         _print_no_more()
-        raise FatalError(f"the output cannot be written: {error.strerror}") from error
+        raise
 
 
 def _print_no_more() -> None:

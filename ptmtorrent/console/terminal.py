@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ptmtorrent.console.grid import grid, pairs
+from ptmtorrent.console.output import printing
 from ptmtorrent.console.progress import bar, budgets, facts, line
 from ptmtorrent.console.tally import Tally
 from ptmtorrent.console.ticker import Ticker
@@ -98,19 +99,26 @@ class Console:
 
     def result(self, text: str) -> None:
         """A line of a result on stdout."""
-        self._out.print(Text(text), soft_wrap=True)
+        with printing():
+            self._out.print(Text(text), soft_wrap=True)
 
     def record(self, value: Mapping[str, Any]) -> None:
         """One object of JSON Lines on stdout."""
-        sys.stdout.write(json.dumps(value, default=str) + "\n")
+        text = json.dumps(value, default=str)
+        with printing():
+            sys.stdout.write(text + "\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table on stdout, each value as it is."""
-        self._out.print(grid(columns, list(rows), self._out, cell))
+        table = grid(columns, list(rows), self._out, cell)
+        with printing():
+            self._out.print(table)
 
     def figures(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table on stdout, with numbers as people read them."""
-        self._out.print(grid(columns, list(rows), self._out, figure))
+        table = grid(columns, list(rows), self._out, figure)
+        with printing():
+            self._out.print(table)
 
     def budgets(self) -> list[tuple[str, str]]:
         """What the hosts that were asked allow now: (host and bucket, words)."""

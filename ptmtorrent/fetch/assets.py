@@ -6,7 +6,8 @@ held to that. Nothing is kept of a download that did not come to its end: withou
 whole, halves of two versions could meet.
 
 Whether a file is still the one that is held is told by its headers, for the price of its last byte:
-its size, and when it was changed. A file of the same size is missed where its server tells no time.
+its size, and when it was changed. A file of the same size is missed where its server tells no time,
+or always the present one.
 """
 
 import asyncio

@@ -10,6 +10,7 @@ from ptmtorrent.policy.ratelimit import parse_imf_date
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _HTML = (b"<!doctype html", b"<html")
+_NOW_S = 60
 
 
 def looks_like_html(headers: Mapping[str, str], body: bytes = b"") -> bool:
@@ -60,8 +61,16 @@ def size_of_whole(headers: Mapping[str, str]) -> int | None:
 
 
 def last_modified(headers: Mapping[str, str]) -> float | None:
-    """When the thing was changed last (Unix seconds), as its server says; None if it does not."""
-    return parse_imf_date(headers.get("last-modified", ""))
+    """When the thing was changed last (Unix seconds), as its server says; None if it does not.
+
+    A time less than a minute before that of the answer says nothing (RFC 9110, 8.8.2.2): some
+    servers always say "now".
+    """
+    changed = parse_imf_date(headers.get("last-modified", ""))
+    answered = parse_imf_date(headers.get("date", ""))
+    if changed is not None and answered is not None and changed > answered - _NOW_S:
+        return None
+    return changed
 
 
 def served_from(

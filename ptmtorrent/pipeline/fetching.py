@@ -99,10 +99,15 @@ class Fetching:
         return Found() if answer.page is None else self._present(item, answer.page)
 
     async def visit(self, item: Item) -> Found:
-        """Visit an origin, unless another spelling of its name stands for it."""
+        """Visit an origin, unless another spelling of its name stands for it.
+
+        One that has moved stands where it is now: readers follow one move and no chain of them.
+        """
         spellings = await self._spellings(item.key)
         if spellings[0] != item.key:
-            return self._moved(item, [item.key], spellings[0])
+            stand_in = await self._where_now(spellings[0])
+            if stand_in != item.key:
+                return self._moved(item, [item.key], stand_in)
         return await self._visit(item, spellings)
 
     async def visit_shelf(self, item: Item) -> Found:
@@ -143,6 +148,10 @@ class Fetching:
             return [url]
         known = await self.recorder.ask(lambda ledger: ledger.reads.spellings(url, host))
         return known or [url]
+
+    async def _where_now(self, url: str) -> str:
+        found = await self.recorder.ask(lambda ledger: ledger.reads.where_now([url]))
+        return next(iter(found - {url}), url)
 
     def _caseless_host(self, url: str) -> str | None:
         return next((host for host in self.caseless if url.startswith(f"{host}/")), None)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import BinaryIO
 
@@ -41,6 +42,7 @@ class LocalStore:
         self._files = files
         self._segments = segments
         self._partials = partials
+        self._setting_aside = Lock()
 
     @classmethod
     def at(cls, root: Path, *, write: bool) -> "LocalStore":
@@ -75,7 +77,8 @@ class LocalStore:
         """All its bytes, verified. NotFoundError; IntegrityError when they do not match."""
         file = self._files.open(sha256)
         if file is not None:
-            return _read_verified(file, sha256)
+            with disk.refusals(self._layout.blob(sha256)):
+                return _read_verified(file, sha256)
         data = self._segments.read(bytes.fromhex(sha256))
         if data is None:
             raise _missing(sha256)
@@ -156,16 +159,18 @@ class LocalStore:
     def set_aside(self, sha256: str) -> bool:
         """Move bytes that are not what their name says to ``damaged``, so that good ones can come.
 
-        Returns whether there were any. Nothing that is sound is touched, nothing is deleted.
+        Returns whether there were any. Nothing that is sound is touched, nothing is deleted. One
+        thread at a time: it closes a segment that another would look for its own bytes in.
         """
         self._for_writing()
         self.flush()
-        if self._files.size(sha256) is None:
-            return give_up(self._segments, bytes.fromhex(sha256), partial(self._keep, sha256))
-        if self.is_sound(sha256):
-            return False
-        self._files.set_aside(sha256, self._place_aside(sha256))
-        return True
+        with self._setting_aside:
+            if self._files.size(sha256) is None:
+                return give_up(self._segments, bytes.fromhex(sha256), partial(self._keep, sha256))
+            if self.is_sound(sha256):
+                return False
+            self._files.set_aside(sha256, self._place_aside(sha256))
+            return True
 
     def remove(self, sha256: str) -> int:
         """Remove a large blob; returns its bytes. Small ones go by ``compact``."""

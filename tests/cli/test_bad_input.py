@@ -2,11 +2,15 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from ptmtorrent import __version__
+from ptmtorrent.app import showing
 from ptmtorrent.cli import COMMANDS, main
+from ptmtorrent.sandbox.world import World
+from ptmtorrent.store.root import open_root
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +160,36 @@ def test_a_strangers_folder_is_left_alone(say, tmp_path):
     assert (code, "letter.txt" in err) == (2, True)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
     assert say("--root", "mine", "status")[0] == 4
+
+
+def test_a_demo_that_was_stopped_while_its_world_was_made_begins_it_anew(
+    say, tmp_path, monkeypatch
+):
+    def stopped(world: World, directory: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(World, "save", stopped)
+        main(["demo", "shown"])
+    monkeypatch.setattr(showing, "run_passes", lambda context, options: 0)
+    monkeypatch.setattr(showing, "query", lambda context, options: None)
+    code, _, err = say("demo", "shown")
+    assert (code, "ask more" in err) == (0, True)
+    assert {path.name for path in (tmp_path / "shown/sandbox").iterdir()} >= {
+        "world.json",
+        "truth.json",
+    }
+    assert not (tmp_path / "shown/sandbox.part").exists()
+
+
+def test_a_demo_leaves_what_it_did_not_make(say, tmp_path, monkeypatch):
+    monkeypatch.setattr(showing, "generate", lambda folder: folder.mkdir())
+    open_root(tmp_path / "shown", create=True)
+    (tmp_path / "shown/sandbox").mkdir()
+    (tmp_path / "shown/sandbox/letter.txt").write_text("dear")
+    code, _, err = say("demo", "shown")
+    assert (code, "shown/sandbox is in the way" in err) == (2, True)
+    assert (tmp_path / "shown/sandbox/letter.txt").read_text() == "dear"
 
 
 @pytest.mark.parametrize("place", ["letter.txt", "letter.txt/x", "nowhere"])

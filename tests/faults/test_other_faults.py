@@ -157,6 +157,15 @@ STANDS: dict[str, tuple[Script, str]] = {
     "not changed since": (says(rest(SIZE - 1, last_modified=BEFORE)), "as held"),
     "a time that is none": (says(rest(SIZE - 1, last_modified="yesterday")), "as held"),
     "changed since": (says(rest(SIZE - 1, last_modified=AFTER)), "changed"),
+    "changed a while before": (
+        says(rest(SIZE - 1, last_modified=AFTER, date="Sat, 21 Nov 2026 12:01:01 GMT")),
+        "changed",
+    ),
+    "changed, it says, now": (says(rest(SIZE - 1, last_modified=AFTER, date=AFTER)), "as held"),
+    "changed, it says, just now": (
+        says(rest(SIZE - 1, last_modified=AFTER, date="Sat, 21 Nov 2026 12:01:00 GMT")),
+        "as held",
+    ),
     "all of it, changed since": (says(whole(last_modified=AFTER)), "changed"),
     "longer": (says(head("206 Partial", **LONGER) + b"xy"), "changed"),
     "shorter": (says(head("416 No", **SHORTER)), "changed"),

@@ -1,11 +1,19 @@
 """What a process writes where: results on stdout, the rest on stderr, and secrets nowhere."""
 
+import errno
+import io
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from job import Job
+
+from ptmtorrent.cli import command, main
+from ptmtorrent.errors import FatalError
+from ptmtorrent.store.files import BlobFiles
+from ptmtorrent.store.local import LocalStore
 
 CANARY = "hf_canaryQ7w8E9r0T1y2U3i4O5p6A7s8D9f0"
 WIDE = "SELECT a.* FROM files AS a, files AS b"
@@ -35,7 +43,15 @@ def test_a_reader_that_never_reads_is_no_error(small: Job):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize(
-    "words", [["status"], ["query", "SELECT * FROM files", "--csv"], ["verify", "--quick"]]
+    "words",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["query", "SELECT * FROM files"],
+        ["query", "SELECT * FROM files", "--csv"],
+        ["query", "SELECT * FROM files", "--json"],
+        ["verify", "--quick"],
+    ],
 )
 def test_an_output_without_room_is_seven_and_one_sentence(small: Job, words):
     place = [*small.program, "--root", str(small.root), "--quiet"]
@@ -46,6 +62,40 @@ def test_an_output_without_room_is_seven_and_one_sentence(small: Job, words):
         )  # fmt: skip
     told = "ptmtorrent: the output cannot be written: No space left on device\n"
     assert (done.returncode, done.stderr) == (7, told)
+
+
+class Unreadable(io.BytesIO):
+    """A file on a disk with a fault."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_disk_that_cannot_be_read_is_not_taken_for_the_output(small: Job, capfd, monkeypatch):
+    monkeypatch.setattr(BlobFiles, "open", lambda files, sha256: Unreadable())
+    [(name, path, sha256)] = small.rows(
+        "SELECT name, path, sha256 FROM files JOIN packages USING (origin_key)"
+        " WHERE lfs AND held ORDER BY ALL LIMIT 1"
+    )
+    with small.served():
+        assert small.run("get", f"huggingface:{name}", path) == 7
+    assert capfd.readouterr().err == (
+        f"ptmtorrent: {path}: input/output error; check the disk before going on\n"
+    )
+    with (
+        LocalStore.at(small.root, write=False) as store,
+        pytest.raises(FatalError, match=rf"{sha256}: input/output error"),
+    ):
+        store.read(sha256)
+
+
+def test_an_error_that_has_no_name_is_not_taken_for_the_output_either(capfd, monkeypatch):
+    def fail(*_: object) -> int:
+        Unreadable().read()
+
+    monkeypatch.setattr(command, "call", fail)
+    assert main(["status"]) == 1
+    assert "internal error: OSError: [Errno 5]" in capfd.readouterr().err
 
 
 def test_a_plan_of_nothing_says_so(small: Job, capsys):

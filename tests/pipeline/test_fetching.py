@@ -73,6 +73,12 @@ def moves(found: Found) -> list[tuple[str, str]]:
     return [(line["origin"], line["to"]) for line in lines]
 
 
+def visited(url: str) -> Visited:
+    """A repository without refs."""
+    visit = Visit(url, (), None, None)
+    return Visited(visit, Holding(sha256_of(visit.to_bytes()), (), (), 0, "2"))
+
+
 async def test_a_spelling_is_another_one_without_a_request_and_is_renamed_with_it(place):
     asked = []
 
@@ -88,6 +94,44 @@ async def test_a_spelling_is_another_one_without_a_request_and_is_renamed_with_i
     assert asked == [CAPITAL]
     assert moves(spelling) == [(PLAIN, CAPITAL)]
     assert moves(renamed) == [(url, "https://github.com/tern/renamed") for url in (CAPITAL, PLAIN)]
+
+
+async def test_a_spelling_that_is_left_after_a_rename_goes_where_the_other_one_went(place):
+    """Readers follow one move: by way of the other spelling they would find nothing."""
+    renamed = "https://github.com/tern/renamed"
+
+    async def visit_origin(task):
+        if task.url != renamed:
+            return Moved(renamed)
+        return visited(renamed)
+
+    async with place.recorder() as recorder:
+        number = await with_spellings(place, recorder)
+        fetching = fetching_by(visit_origin, place, recorder, number)
+        for url in (CAPITAL, renamed, PLAIN):
+            found = await fetching.visit(Item(1, Stage.VISIT, url, ZOO, 1))
+            await recorder.record(found.lines)
+    assert moves(found) == [(PLAIN, renamed)]
+    rows = place.ledger.reads.packages(ZOO)
+    assert [(row.origin, row.visit is not None) for row in rows] == [(renamed, True)] * 2
+    assert [row.url for row in place.ledger.reads.origins()] == [renamed]
+
+
+async def test_two_spellings_that_are_held_do_not_lead_to_each_other(place):
+    """The host insists on one of them since the other was visited."""
+    answers = iter((CAPITAL, PLAIN, PLAIN))
+
+    async def visit_origin(task):
+        return visited(next(answers))
+
+    async with place.recorder() as recorder:
+        number = await with_spellings(place, recorder)
+        fetching = fetching_by(visit_origin, place, recorder, number)
+        for url in (CAPITAL, CAPITAL, PLAIN):
+            found = await fetching.visit(Item(1, Stage.VISIT, url, ZOO, 1))
+            await recorder.record(found.lines)
+    assert [line.kind for line in found.lines] == [Kind.VISIT]
+    assert [row.url for row in place.ledger.reads.origins()] == [PLAIN]
 
 
 async def test_a_rename_to_another_spelling_of_a_known_name_leads_to_the_known_one(place):
@@ -107,8 +151,7 @@ async def test_a_host_that_insists_on_a_spelling_is_visited_there(place):
     async def visit_origin(task):
         if task.url != PLAIN:
             return Moved(PLAIN)
-        visit = Visit(PLAIN, (), None, None)
-        return Visited(visit, Holding(sha256_of(visit.to_bytes()), (), (), 0, "2"))
+        return visited(PLAIN)
 
     async with place.recorder() as recorder:
         number = await with_spellings(place, recorder)

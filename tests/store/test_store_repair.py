@@ -1,6 +1,7 @@
 """Bad bytes make way for good ones, garbage goes, and nothing else is touched."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,20 @@ def flip(path: Path, at: int) -> None:
 def blob_path(root: Path, data: bytes) -> Path:
     name = sha256_of(data)
     return root / "store/v1/blobs/sha256" / name[:2] / name[2:4] / name
+
+
+def test_threads_that_put_again_what_is_bad_do_not_hinder_each_other(tmp_path):
+    """All of it lies in one segment, which each of them replaces."""
+    for number in range(5):
+        root, blobs = tmp_path / str(number), [bytes([n]) * 500 for n in range(12)]
+        with store_with(root, *blobs, LARGE) as store, ThreadPoolExecutor(len(blobs)) as pool:
+            [segment] = segments(root)
+            for data in blobs:
+                flip(segment, segment.read_bytes().index(data))
+            flip(blob_path(root, LARGE), 77)
+            names = list(pool.map(store.put, [*blobs, LARGE, LARGE]))
+            assert [store.read(name) for name in names] == [*blobs, LARGE, LARGE]
+        assert len(aside(root)) == len(blobs) + 1
 
 
 def test_a_bad_file_is_moved_aside_and_its_name_is_free_again(tmp_path):

@@ -268,6 +268,21 @@ def test_a_write_that_is_cut_short_is_gone_on_with(
     assert path.read_bytes() == data
 
 
+def test_a_file_whose_end_cannot_be_read_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = tmp_path / "file"
+    path.write_bytes(b"end")
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="put/output"):
+        patch.setattr("os.pread", broken)
+        disk.Appender(path)
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
 def test_after_a_write_that_failed_what_was_held_back_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
