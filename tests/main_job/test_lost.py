@@ -148,14 +148,24 @@ def test_an_open_listing_asks_for_its_lost_page(another, small):
     assert another.end("verify")[0] == 0
 
 
-def test_where_the_ledger_is_kept_a_lost_page_costs_its_packages_alone(another, capfd):
+def test_where_the_ledger_is_kept_a_listing_whose_page_is_lost_is_cut_off(another):
+    """Its packages are missing and must not look gone; the next snapshot lists them again."""
     with another.served():
         assert another.run("list") == 0
         [line] = lines(another, "page")
         lose(another, line["sha256"], ledger=False)
+        assert another.snapshot() == 5
+        assert another.rows("SELECT count(*) FROM packages") == [(0,)]
+        assert another.rows("SELECT count(*) > 5 FROM origins") == [(True,)]
+        [(is_whole, outcome, reason)] = another.rows(
+            "SELECT listing_complete, outcome, reason FROM hubs WHERE hub = 'huggingface'"
+        )
+        assert (is_whole, outcome) == (False, "cut")
+        assert reason == f"corrupt: page {line['sha256']} was listed and is lost"
+        another.close()
         assert another.snapshot() == 0
-    assert another.rows("SELECT count(*) FROM packages") == [(0,)]
-    assert another.rows("SELECT count(*) > 5 FROM origins") == [(True,)]
+    assert another.rows("SELECT count(*) > 5 FROM packages") == [(True,)]
+    assert another.end("verify")[0] == 0
 
 
 @pytest.mark.slow
