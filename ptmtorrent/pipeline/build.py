@@ -207,17 +207,18 @@ class Build:
         try:
             told = tell()
         except (SkipError, FailError) as error:
-            row, told = replace(row, reason=error.reason), Told()
+            row = replace(row, reason=error.reason)
+            told = Told(lost=self.ledger.reads.lost_commits(row.id))
             self.untold.append(row.url)
             self.watch(Notice(f"{row.url}: its facts are missing: {error.reason}: {error}"))
         writers["origins"].write([self._origin_row(row, state.held, told.count)])
+        writers["unreachable"].write(lost_row(row.url, oid) for oid in told.lost)
         if state.held is None:
             return
         visit, _ = state.held
         writers["commits"].write(told.commits)
         writers["files"].write(self._with_reasons(told.files))
         writers["refs"].write(ref_rows(visit))
-        writers["unreachable"].write(lost_row(visit.url, oid) for oid in told.lost)
         writers["not_held"].write(not_held_rows(visit))
         if told.count is not None and state.known is None:
             self._count(row.id, sha256_of(visit.to_bytes()), told.count, told.lost)

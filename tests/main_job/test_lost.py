@@ -127,6 +127,25 @@ def test_where_the_ledger_is_kept_it_costs_its_origin_alone(root, kind):
     assert reasons == [(line["origin"],)]
 
 
+@pytest.mark.parametrize("kind", ["visit", "holding"])
+def test_commits_that_a_force_push_left_behind_stay_out_of_the_view(fresh, kind):
+    with fresh.served():
+        assert fresh.snapshot("--as-of", "2026-11-21") == 0
+    move(fresh.world)
+    next_day(fresh)
+    before = fresh.rows("SELECT origin, oid FROM unreachable ORDER BY ALL", NEXT)
+    pushed = {origin for origin, _ in before}
+    last = {line["origin"]: line for line in lines(fresh, "visit")}
+    for origin in pushed:
+        lose(fresh, last[origin][kind], ledger=False)
+    with fresh.served():
+        assert fresh.snapshot("--as-of", "2026-11-23") == 0
+    corrupt = fresh.rows("SELECT url FROM origins WHERE reason = 'corrupt'", "2026-11-23")
+    assert {url for (url,) in corrupt} == pushed != set()
+    after = fresh.rows("SELECT origin, oid FROM unreachable ORDER BY ALL", "2026-11-23")
+    assert after == before
+
+
 def test_a_page_that_is_lost_is_listed_again(root, small, tmp_path, capfd):
     """When its packages were first seen is lost with it."""
     line, healthy = lines(root, "page")[0], copied(small, tmp_path / "healthy")
