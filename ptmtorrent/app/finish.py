@@ -5,11 +5,13 @@ A process killed before the journal line builds again, and gets the same bytes.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ptmtorrent.app.run import Run
 from ptmtorrent.app.session import Held
+from ptmtorrent.console.summary import UNREACHED
 from ptmtorrent.errors import WriterActiveError
 from ptmtorrent.hubs import GIT_HOSTS
 from ptmtorrent.model.events import PassStarted
@@ -35,6 +37,7 @@ def finish(run: Run) -> Path:
         hosts={str(urlsplit(place.base).hostname): place.id for place in GIT_HOSTS},
         privacy_key=here.root.privacy_key,
         watch=run.watch,
+        cut_off=partial(_cut_off, run),
     )
     with _alone(here.dataset):
         shards = build.run()
@@ -51,6 +54,15 @@ def finish(run: Run) -> Path:
     digests[manifests.FILE_NAME] = manifests.write(here.dataset, manifest)
     _close(run, manifest, digests, build.untold)
     return manifests.path_of(here.dataset, snapshot.id)
+
+
+def _cut_off(run: Run, hub: str, reason: str) -> None:
+    """Journal that a hub's listing is not whole, however it ended: its packages are not gone."""
+    here, number = run.here, run.snapshot.seq
+    for listing in here.ledger.reads.listings(number):
+        if listing.hub == hub and listing.outcome not in UNREACHED:
+            said = {"hub": hub, "outcome": "cut", "reason": reason, "scope": listing.scope}
+            _journal(run, Kind.LISTING, said)
 
 
 @contextmanager
@@ -83,17 +95,20 @@ def _close(run: Run, manifest: Manifest, digests: Mapping[str, str], untold: Seq
 
     ``digests`` has the sha256 of each file of the snapshot's folder.
     """
-    here = run.here
-    here.store.flush()
+    run.here.store.flush()
+    said = {
+        "manifest": digests[manifests.FILE_NAME],
+        "content_sha256": manifest.content_sha256,
+        "documents": {name: digests[name] for name in documents.NAMES},
+        "untold": list(untold),
+    }
+    _journal(run, Kind.SNAPSHOT, said)
+
+
+def _journal(run: Run, kind: Kind, said: Mapping[str, object]) -> None:
+    """A line of the run's snapshot; the ledger knows of it when this returns."""
+    here, snapshot = run.here, run.snapshot.id
     with here.ledger.transaction():
-        entry = here.journal.append(
-            Kind.SNAPSHOT,
-            run.clock.data(),
-            snapshot=manifest.snapshot,
-            manifest=digests[manifests.FILE_NAME],
-            content_sha256=manifest.content_sha256,
-            documents={name: digests[name] for name in documents.NAMES},
-            untold=list(untold),
-        )
+        entry = here.journal.append(kind, run.clock.data(), snapshot=snapshot, **said)
         here.journal.sync()
         here.intake.take([entry])

@@ -8,7 +8,7 @@ they are what was seen on a day. An origin whose visit or holding is lost is vis
 next snapshot.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +29,7 @@ from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.oid import is_sha256
 from ptmtorrent.model.visit import Holding, Visit
 from ptmtorrent.model.work import AssetTask, Depth, ObjectSource, ObjectTask
+from ptmtorrent.pipeline.kept import read_holding, read_visit
 from ptmtorrent.pipeline.lines import Kind, Line
 from ptmtorrent.store.root import Root, open_root
 
@@ -77,10 +78,9 @@ class Repair:
         for name in sorted(bad - lacking.keys()):
             fate = Fate.REPAIRED if self.here.store.has(name) else Fate.UNNEEDED
             self._found("blob", name, fate, "bad bytes set aside")
+        await self._each(lacking, (Role.VISIT,))
         await self._packs([use for uses in lacking.values() for use in uses if _is_pack(use)])
-        for name, uses in sorted(lacking.items()):
-            if not _is_pack(uses[0]):
-                await self._one(name, uses)
+        await self._each(lacking, set(Role) - {Role.VISIT, Role.PACK})
         await self.net.recorder.change(self._write_off)
 
     def _write_off(self, ledger: Ledger) -> None:
@@ -107,6 +107,12 @@ class Repair:
         replaced = reach.successions(journal.entries())
         needed = damage.uses(journal.entries(), store, replaced)
         return damage.lacking(needed, store, lambda name: name in aside or reads.is_held(name))
+
+    async def _each(self, lacking: Mapping[str, list[Use]], roles: Collection[Role]) -> None:
+        """Bring in the blobs of these roles; visits come first, for packs and files need them."""
+        for name, uses in sorted(lacking.items()):
+            if uses[0].role in roles:
+                await self._one(name, uses)
 
     async def _one(self, name: str, uses: list[Use]) -> None:
         """Bring one blob in again, in whatever role it is needed."""
@@ -192,8 +198,8 @@ class Repair:
         fates = {use.name: (Fate.REPAIRED, f"{url}: fetched whole again") for use in uses}
         lines: list[Line] = []
         for kept in sorted({use.kept for use in uses}, key=lambda k: (k.snapshot, k.holding)):
-            before = Holding.from_bytes(self.here.store.read(kept.holding))
-            visit = Visit.from_bytes(self.here.store.read(kept.visit))
+            before = read_holding(self.here.store, kept.holding)
+            visit = read_visit(self.here.store, kept.visit)
             after = await rebuilder.kept_by(visit, before, now)
             if after is None:
                 text = f"{url}: visit {kept.visit} cannot be had again, its origin moved on"
@@ -209,7 +215,7 @@ class Repair:
         return fates
 
     def _visit(self, use: Use) -> Visit:
-        return Visit.from_bytes(self.here.store.read(use.kept.visit))
+        return read_visit(self.here.store, use.kept.visit)
 
     def _holding(self, use: Use) -> Holding:
         """The holding that keeps the visit by now."""

@@ -74,6 +74,7 @@ class Run:
     agent: str
     network: tuple[int, int, int] = (0, 0, 0)
     _budget: ByteBudget | None = None
+    _sources: dict[str, str | None] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     @property
@@ -107,11 +108,12 @@ class Run:
         fetching = fetching and self.settings.depth > Depth.LISTING
         async with online(self.here, self.settings, self.clock, self.watch, self.agent) as net:
             try:
+                lister = await self._lister(net) if listing else None
                 if retry_failed:
                     number, stages = self.snapshot.seq, self._stages(listing, fetching)
                     await net.recorder.change(lambda led: led.work.retry_failed(number, stages))
-                if listing:
-                    await self._list(net)
+                if lister is not None:
+                    await self._list(net, lister)
                 if fetching:
                     await self._fetch(net)
             finally:
@@ -161,8 +163,8 @@ class Run:
             self._plan()
             return ledger.reads.work_ahead(self.snapshot.seq)
 
-    async def _list(self, net: Online) -> None:
-        self.watch(PassStarted("list"))
+    async def _lister(self, net: Online) -> Lister:
+        """Who lists; UsageError when a hub was listed from another source than is set now."""
         hubs = await self._adapters(net)
         lister = Lister(
             snapshot_id=self.snapshot.id,
@@ -177,19 +179,23 @@ class Run:
             twice=frozenset(kind.id for kind in HUBS if kind.lists_twice),
         )
         values = self.settings.hubs
-        sources = {kind.id: kind.source(values[kind.id]) for kind in HUBS if kind.id in hubs}
-        for hub, source in sources.items():
+        self._sources = {kind.id: kind.source(values[kind.id]) for kind in HUBS if kind.id in hubs}
+        for hub, source in self._sources.items():
             await lister.check(hub, source)
+        return lister
+
+    async def _list(self, net: Online, lister: Lister) -> None:
+        self.watch(PassStarted("list"))
         selected = self.selected
         async with asyncio.TaskGroup() as group:
-            for hub in hubs:
+            for hub in lister.hubs:
                 globs = selected.get(hub)
                 if globs is None:
                     group.create_task(lister.skip_hub(hub))
                 else:
-                    scope = Scope(self.settings.limit, globs, sources[hub])
+                    scope = Scope(self.settings.limit, globs, self._sources[hub])
                     group.create_task(lister.list_hub(hub, scope))
-        await self._ask_for_the_missing(net, hubs)
+        await self._ask_for_the_missing(net, lister.hubs)
 
     async def _adapters(self, net: Online) -> dict[str, Hub]:
         """The adapters of the hubs that are not switched off."""

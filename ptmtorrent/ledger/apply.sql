@@ -179,7 +179,8 @@ UPDATE objects SET held = 1, size = :size WHERE sha256 = :sha256
 -- name: lose_object
 UPDATE objects SET held = 0 WHERE sha256 = :sha256
 
--- An item's final word, whoever asked: also what a rebuilt ledger knows of it.
+-- An item's final word, whoever asked: also what a rebuilt ledger knows of it. What is said of an
+-- earlier snapshot, as when a lost visit is written again, leaves the item to the later one.
 -- name: settle
 INSERT INTO items (stage, key, hub, snapshot, state, reason)
 VALUES (:stage, :key, :hub, :snapshot, :state, :reason)
@@ -187,6 +188,7 @@ ON CONFLICT (stage, key) DO UPDATE SET
     bytes = CASE items.snapshot WHEN excluded.snapshot THEN items.bytes ELSE 0 END,
     attempts = CASE items.snapshot WHEN excluded.snapshot THEN items.attempts ELSE 0 END,
     snapshot = excluded.snapshot, state = excluded.state, reason = excluded.reason, not_before = 0
+WHERE items.snapshot <= excluded.snapshot
 
 -- An origin that a redirect led to, or whose visit is lost, is visited in its turn.
 -- name: plan_visit
@@ -194,4 +196,4 @@ INSERT INTO items (stage, key, hub, snapshot, state) VALUES ('visit', :key, :hub
 ON CONFLICT (stage, key) DO UPDATE SET
     snapshot = excluded.snapshot, state = 'todo', reason = NULL, attempts = 0, not_before = 0,
     bytes = 0
-WHERE items.snapshot <> excluded.snapshot
+WHERE items.snapshot < excluded.snapshot

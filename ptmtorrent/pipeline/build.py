@@ -74,6 +74,7 @@ class Build:
 
     Attributes:
         hosts: host of a git URL -> its name in ``origins.kind``; others are called by their host.
+        cut_off: journals that a page of a hub is lost, and why; its listing is not whole without.
         untold: after ``run``: origins whose new facts could not be read.
     """
 
@@ -85,6 +86,7 @@ class Build:
     hosts: Mapping[str, str]
     privacy_key: bytes
     watch: Watcher
+    cut_off: Callable[[str, str], None]
     _shards: dict[str, tuple[Shard, ...]] = field(default_factory=dict)
     untold: list[str] = field(default_factory=list)
     _counted: list[tuple[int, str, int, Sequence[str]]] = field(default_factory=list)
@@ -92,6 +94,8 @@ class Build:
     def run(self) -> Mapping[str, tuple[Shard, ...]]:
         """Write all tables; returns the shards of each, new ones only."""
         self._packages()
+        for hub, reason in self.refining.lost.items():
+            self.cut_off(hub, reason)
         self._table("hubs", self._hubs())
         self._origins()
         self._table("blobs", self._blobs())
@@ -203,17 +207,18 @@ class Build:
         try:
             told = tell()
         except (SkipError, FailError) as error:
-            row, told = replace(row, reason=error.reason), Told()
+            row = replace(row, reason=error.reason)
+            told = Told(lost=self.ledger.reads.lost_commits(row.id))
             self.untold.append(row.url)
             self.watch(Notice(f"{row.url}: its facts are missing: {error.reason}: {error}"))
         writers["origins"].write([self._origin_row(row, state.held, told.count)])
+        writers["unreachable"].write(lost_row(row.url, oid) for oid in told.lost)
         if state.held is None:
             return
         visit, _ = state.held
         writers["commits"].write(told.commits)
         writers["files"].write(self._with_reasons(told.files))
         writers["refs"].write(ref_rows(visit))
-        writers["unreachable"].write(lost_row(visit.url, oid) for oid in told.lost)
         writers["not_held"].write(not_held_rows(visit))
         if told.count is not None and state.known is None:
             self._count(row.id, sha256_of(visit.to_bytes()), told.count, told.lost)

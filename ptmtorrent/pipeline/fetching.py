@@ -232,7 +232,7 @@ class Fetching:
         line = self._line(
             Kind.VISIT,
             item,
-            origin=item.key,
+            origin=found.visit.url,
             visit=self.store.put(found.visit.to_bytes()),
             holding=self.store.put(found.holding.to_bytes()),
             fingerprint=plan.fingerprint,
@@ -241,7 +241,7 @@ class Fetching:
         )
         changes: list[Change] = [self._find_held(found.holding)]
         if self.depth >= Depth.FULL and item.key not in self.late:
-            changes.append(self._plan_objects(item))
+            changes.append(self._plan_objects(item.hub, found.visit.url))
         return Found(Done(found), [line], changes, bytes=found.received)
 
     def _repacked(
@@ -276,9 +276,9 @@ class Fetching:
         held = [(name, self.store.size(name)) for name in wanted if self.store.has(name)]
         return lambda ledger: ledger.roots.hold(held)
 
-    def _plan_objects(self, item: Item) -> Change:
+    def _plan_objects(self, hub: str, url: str) -> Change:
         def plan(ledger: Ledger) -> None:
-            planned = ledger.work.plan_objects_of(self.number, item.hub, item.key)
+            planned = ledger.work.plan_objects_of(self.number, hub, url)
             self.watch(WorkFound(planned))
 
         return plan

@@ -6,16 +6,16 @@ packs of its origin. So the same package comes out, whenever it is asked for.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
-from ptmtorrent.errors import CorruptError, FailError, SkipError
+from ptmtorrent.errors import CorruptError, FailError, FailReason, SkipError
 from ptmtorrent.extract.reading import HeldTree, held_tree
 from ptmtorrent.hubs.base import Tree
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.ledger.rows import PackageRow
 from ptmtorrent.model.events import Notice, Watcher
-from ptmtorrent.model.package import Package, ParsedPage, Refined
+from ptmtorrent.model.package import Package, PackageStatus, ParsedPage, Refined
 from ptmtorrent.pipeline.kept import read_holding, read_page, read_visit
 from ptmtorrent.store.base import BlobStore
 
@@ -31,6 +31,7 @@ class Refining:
     Attributes:
         parsers: hub id -> the reader of its pages.
         refiners: hub id -> the reader of its packages' files, for hubs that have one.
+        lost: after ``packages``: hub id -> why packages of it, not known to be gone, are missing.
     """
 
     ledger: Ledger
@@ -38,6 +39,7 @@ class Refining:
     parsers: Mapping[str, Parser]
     refiners: Mapping[str, Refiner]
     watch: Watcher
+    lost: dict[str, str] = field(default_factory=dict)
 
     def packages(self, hub: str) -> Iterator[tuple[PackageRow, Refined]]:
         """All packages of a hub: in listing order, or by origin where their files are read.
@@ -60,6 +62,8 @@ class Refining:
                 page, records = row.page, self._records(hub, row.page)
             if records is not None:
                 yield row, records[row.raw_index]
+            elif row.status != PackageStatus.GONE:
+                self.lost[hub] = f"{FailReason.CORRUPT}: page {page} was listed and is lost"
 
     def _records(self, hub: str, page: str) -> Records | None:
         """The packages of a page; None, and a notice, when it is lost."""

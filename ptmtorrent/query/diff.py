@@ -201,6 +201,9 @@ FULL JOIN (
     WHERE NOT EXISTS (SELECT 1 FROM renamed AS w WHERE w.hub = a.hub AND w.was = a.package_id)
 ) AS new ON new.hub = old.hub AND new.id = old.package_id;
 
+-- Gone packages have rows. Where a listing broke off, one without a row is not known of.
+CREATE VIEW cut_off AS SELECT hub FROM after.hubs WHERE outcome IN ('cut', 'unreachable');
+
 -- Only another commit can hold other files.
 CREATE TABLE moved AS
 SELECT old.origin_key AS before, new.origin_key AS after FROM pairs
@@ -237,7 +240,9 @@ SELECT hub, package_id, name, 'added' AS change, old.status AS before, new.statu
 FROM pairs WHERE is_there AND NOT was_there
 UNION ALL
 SELECT hub, package_id, name, 'gone', old.status, new.status
-FROM pairs WHERE was_there AND NOT is_there
+FROM pairs
+WHERE was_there AND NOT is_there
+    AND (new.package_id IS NOT NULL OR hub NOT IN (SELECT hub FROM cut_off))
 UNION ALL
 SELECT hub, package_id, name, 'renamed', old.name, new.name
 FROM both_there WHERE old.name <> new.name

@@ -1,6 +1,7 @@
 """What is asked for is what is fetched: limits, filters, budgets and depths."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -105,6 +106,23 @@ def test_what_failed_is_named_and_mended_by_retry_failed(another: Job, capsys):
         assert another.snapshot("--retry-failed") == 0
     assert another.rows("SELECT count(*) FROM blobs WHERE NOT held") == [(0,)]
     assert another.dataset().snapshot == SECOND
+
+
+def test_where_another_source_is_set_nothing_is_tried_again(of_five: Job, capsys):
+    only = ("--only", "pytorchhub")
+    with of_five.served("weights=corrupt:1") as box:
+        assert of_five.run("list", *only) == 0
+        assert of_five.run("fetch", "--depth", "full", *only) == 3
+        failed = of_five.items("asset", "failed")
+        assert failed
+        asked_before = box.requests.read_text()
+        settings = re.sub('cards = "[^"]*"', 'cards = "another/hub"', of_five.config.read_text())
+        of_five.config = of_five.root.parent / "another-source.toml"
+        of_five.config.write_text(settings)
+        assert of_five.snapshot(*only, "--retry-failed") == 2
+        assert box.requests.read_text() == asked_before
+    assert "set [hubs.pytorchhub] back" in capsys.readouterr().err
+    assert of_five.items("asset", "failed") == failed
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,25 @@ def test_where_the_ledger_is_kept_it_costs_its_origin_alone(root, kind):
     assert reasons == [(line["origin"],)]
 
 
+@pytest.mark.parametrize("kind", ["visit", "holding"])
+def test_commits_that_a_force_push_left_behind_stay_out_of_the_view(fresh, kind):
+    with fresh.served():
+        assert fresh.snapshot("--as-of", "2026-11-21") == 0
+    move(fresh.world)
+    next_day(fresh)
+    before = fresh.rows("SELECT origin, oid FROM unreachable ORDER BY ALL", NEXT)
+    pushed = {origin for origin, _ in before}
+    last = {line["origin"]: line for line in lines(fresh, "visit")}
+    for origin in pushed:
+        lose(fresh, last[origin][kind], ledger=False)
+    with fresh.served():
+        assert fresh.snapshot("--as-of", "2026-11-23") == 0
+    corrupt = fresh.rows("SELECT url FROM origins WHERE reason = 'corrupt'", "2026-11-23")
+    assert {url for (url,) in corrupt} == pushed != set()
+    after = fresh.rows("SELECT origin, oid FROM unreachable ORDER BY ALL", "2026-11-23")
+    assert after == before
+
+
 def test_a_page_that_is_lost_is_listed_again(root, small, tmp_path, capfd):
     """When its packages were first seen is lost with it."""
     line, healthy = lines(root, "page")[0], copied(small, tmp_path / "healthy")
@@ -148,14 +167,24 @@ def test_an_open_listing_asks_for_its_lost_page(another, small):
     assert another.end("verify")[0] == 0
 
 
-def test_where_the_ledger_is_kept_a_lost_page_costs_its_packages_alone(another, capfd):
+def test_where_the_ledger_is_kept_a_listing_whose_page_is_lost_is_cut_off(another):
+    """Its packages are missing and must not look gone; the next snapshot lists them again."""
     with another.served():
         assert another.run("list") == 0
         [line] = lines(another, "page")
         lose(another, line["sha256"], ledger=False)
+        assert another.snapshot() == 5
+        assert another.rows("SELECT count(*) FROM packages") == [(0,)]
+        assert another.rows("SELECT count(*) > 5 FROM origins") == [(True,)]
+        [(is_whole, outcome, reason)] = another.rows(
+            "SELECT listing_complete, outcome, reason FROM hubs WHERE hub = 'huggingface'"
+        )
+        assert (is_whole, outcome) == (False, "cut")
+        assert reason == f"corrupt: page {line['sha256']} was listed and is lost"
+        another.close()
         assert another.snapshot() == 0
-    assert another.rows("SELECT count(*) FROM packages") == [(0,)]
-    assert another.rows("SELECT count(*) > 5 FROM origins") == [(True,)]
+    assert another.rows("SELECT count(*) > 5 FROM packages") == [(True,)]
+    assert another.end("verify")[0] == 0
 
 
 @pytest.mark.slow

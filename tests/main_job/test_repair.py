@@ -137,6 +137,32 @@ def test_a_large_file_that_came_in_git_is_taken_out_of_its_pack_again(whole, cap
     assert every_blob_is_sound(whole)
 
 
+def test_a_large_file_and_its_visit_are_both_had_again(whole, capfd):
+    both = [(w.sha256, v) for v, _, _, h in kept(whole) for w in h.wanted if not w.lfs]
+    if not both:
+        pytest.skip("NOT TESTED: no large file in git in this world")
+    for name in both[0]:
+        damage(whole, name)
+    with whole.served():
+        code, found, _ = mend(whole, capfd)
+    assert code == 0
+    assert {f["name"]: f["outcome"] for f in found} == dict.fromkeys(both[0], "repaired")
+
+
+def test_a_large_file_whose_visit_nobody_tells_of_is_lost_with_it(fresh, capfd):
+    with fresh.served():
+        assert fresh.run("list") == 0
+        assert fresh.run("fetch", "--depth", "history") == 0
+        both = [(w.sha256, v) for v, _, _, h in kept(fresh) for w in h.wanted if not w.lfs]
+        if not both:
+            pytest.skip("NOT TESTED: no large file in git in this world")
+        for name in both[0]:
+            damage(fresh, name)
+        code, found, _ = mend(fresh, capfd)
+    assert code == 6
+    assert {f["name"]: f["outcome"] for f in found} == dict.fromkeys(both[0], "lost")
+
+
 @pytest.mark.parametrize("harm", ["damaged", "missing"])
 def test_a_pack_is_had_again_by_fetching_its_origin_whole(whole, capfd, harm):
     visit, before, state, holding = kept(whole)[0]
@@ -163,6 +189,18 @@ def test_a_pack_is_had_again_by_fetching_its_origin_whole(whole, capfd, harm):
     with whole.served():
         assert mend(whole, capfd)[:2] == (0, [])
         assert whole.snapshot("--as-of", "2026-11-22") == 0
+
+
+def test_a_visit_and_its_pack_are_both_had_again(whole, capfd):
+    visit, _, _, holding = kept(whole)[0]
+    lost = [visit, *holding.packs]
+    for name in lost:
+        damage(whole, name)
+    with whole.served():
+        code, found, _ = mend(whole, capfd)
+    assert code == 0
+    assert {f["name"]: f["outcome"] for f in found} == dict.fromkeys(lost, "repaired")
+    assert every_blob_is_sound(whole)
 
 
 def test_a_state_that_its_origin_gave_up_is_lost_and_named(fresh, capfd):

@@ -149,6 +149,24 @@ async def test_a_holding_that_is_lost_is_replaced_when_the_same_state_is_found_a
     again.close()
 
 
+@pytest.mark.parametrize("lost", [None, "holding"])
+async def test_a_visit_taken_in_again_leaves_its_origin_to_the_open_snapshot(place, lost):
+    first = place.begin()
+    await list_hub(place, ListHub([[record(1)]]), first)
+    line = await visit(place, first, pack="1" * 64)
+    number = place.begin("2026-11-22")
+    newer = ListHub([[record(1, sha="2" * 40)]])
+    await list_hub(place, newer, number, snapshot_id="2026-11-22")
+    [entry] = [e for e in place.journal.entries() if e.kind == "visit"]
+    if lost:
+        damage(place, line[lost])
+    with place.ledger.transaction():
+        place.ledger.work.plan_visits(number, HUB, depth=1, top=None, globs=())
+        place.intake.complete(entry)
+    [count] = place.ledger.reads.item_counts(number)
+    assert (count.stage, count.state, count.items) == (Stage.VISIT, "todo", 1)
+
+
 async def visit(place: Place, number: int, *, pack: str) -> Mapping[str, Any]:
     """Visit the one origin, which comes as one pack; the line that was journalled."""
     snapshot = place.ledger.reads.snapshots()[-1].id

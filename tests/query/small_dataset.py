@@ -42,6 +42,12 @@ def origin(url, head):
     return {"origin_key": origin_key(url), "url": url, "kind": "huggingface", "head": head}
 
 
+def listing(outcome):
+    counts = {"listed": 2, "unparsed": 0, "drift": (), "scope": "{}"}
+    whole = outcome == "complete"
+    return {"hub": "huggingface", "listing_complete": whole, "outcome": outcome, **counts}
+
+
 def commit(url, oid):
     texts = {"sha256": "0" * 64, "swhid": f"swh:1:rev:{oid}", "parents": []}
     row = {"subject": HOSTILE, "message": HOSTILE, "signature": "none", "signer": "none"}

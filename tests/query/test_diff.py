@@ -2,7 +2,19 @@
 
 import duckdb
 import pytest
-from small_dataset import BIRD, CAT, FIRST, README, SECOND, WEIGHTS, build, file, origin, package
+from small_dataset import (
+    BIRD,
+    CAT,
+    FIRST,
+    README,
+    SECOND,
+    WEIGHTS,
+    build,
+    file,
+    listing,
+    origin,
+    package,
+)
 
 from ptmtorrent.errors import IntegrityError, NotFoundError
 from ptmtorrent.query.diff import Change, Comparison, nearest
@@ -111,6 +123,15 @@ def test_a_package_that_is_back_is_added(told):
     assert told({"packages": [gone]}, {"packages": [gone | {"status": "listed"}]}) == [
         ("a", "added", "gone", "listed")
     ]
+
+
+@pytest.mark.parametrize(("outcome", "is_known"), [("complete", True), ("cut", False)])
+def test_a_package_without_a_row_is_not_gone_where_the_listing_broke_off(told, outcome, is_known):
+    before = {"packages": [package("a", "1", BIRD), package("b", "2", CAT)]}
+    gone = package("b", "2", CAT, status="gone")
+    changes = told(before, {"packages": [gone], "hubs": [listing(outcome)]})
+    assert ("b", "gone", "listed", "gone") in changes
+    assert (("a", "gone", "listed", None) in changes) is is_known
 
 
 def test_what_was_never_visited_has_not_changed(told):
