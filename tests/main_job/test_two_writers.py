@@ -24,7 +24,7 @@ def without_locks(tmp_path) -> dict[str, str]:
 
 
 def test_a_second_writer_is_turned_away_and_the_first_is_not_disturbed(another, small):
-    with another.served(rtt_ms=150):
+    with another.served(rtt_ms=500):
         first = another.start(*COMMAND)
         another.until(lambda: has_come_to(another, "in the listing"), first)
         code, out, err = another.end(*COMMAND)
