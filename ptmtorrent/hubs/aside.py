@@ -23,8 +23,8 @@ from ptmtorrent.model.package import Outline, ParsedPage
 
 log = logging.getLogger(__name__)
 
-AFTER = 4
-"""Pages after which it is begun: a shorter listing is over before the process has begun."""
+AFTER = 1
+"""Pages after which it is begun: a listing of one page is over before the process has begun."""
 
 
 class Aside:
