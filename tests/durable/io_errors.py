@@ -4,7 +4,7 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -112,11 +112,12 @@ class Met:
 
 def meet(job: Job, case: Case, log: Path) -> Met:
     """Run into an error."""
+    before = {path: path.stat().st_size for path in job.root.rglob("*") if path.suffix in APPENDED}
     process = start(job, failed_at(case.step, case.error, log, sticky=case.sticky))
     _, err = process.communicate(timeout=DEADLINE_S)
     ended, calls = time.time(), list(calls_of(log))
     faults = _bad_end(process.returncode, err, ended, calls)
-    faults += _trusted_again(calls, job.root)
+    faults += _trusted_again(calls, job.root, before)
     is_hit = bool(_hits(calls))
     end = f"exit {process.returncode}" if is_hit else "not reached"
     return Met(f"{case}: {end}", is_hit, tuple(faults))
@@ -136,15 +137,19 @@ def _bad_end(code: int, err: str, ended: float, calls: Sequence[Call]) -> list[s
     return wrong
 
 
-def _trusted_again(calls: Sequence[Call], root: Path) -> Iterator[str]:
-    """Files that were synced again, named, or left as they were, after a sync of them failed."""
+def _trusted_again(calls: Sequence[Call], root: Path, before: Mapping[Path, int]) -> Iterator[str]:
+    """Files that were synced again, named, or left as they were, after a sync of them failed.
+
+    What was there ``before`` the run may stay: it is written again by who opens the root next.
+    """
     for at, call in enumerate(calls):
         if call.is_injected and call.name in ("fsync", "fdatasync"):
             path = Path(call.arguments.partition("<")[2].rstrip(">"))
             is_ours = path.suffix not in APPENDED or _was_written(calls[:at], path)
             if is_ours and not path.is_dir() and not SQLITE.fullmatch(path.name):
                 yield from _uses(calls[at + 1 :], path)
-                yield from _remains(path, root, _synced_bytes(calls[:at], path))
+                synced = max(_synced_bytes(calls[:at], path), before.get(path, 0))
+                yield from _remains(path, root, synced)
 
 
 def _was_written(calls: Sequence[Call], path: Path) -> bool:
