@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ptmtorrent.errors import NetworkError
 from ptmtorrent.hubs import modelzoo
@@ -10,6 +11,8 @@ from ptmtorrent.hubs.huggingface import parse
 from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.clock import Clock
 from ptmtorrent.model.package import Answer, AnswerKind, ListedPage, Scope
+from ptmtorrent.model.work import Depth
+from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
 from ptmtorrent.pipeline.intake import Intake
 from ptmtorrent.pipeline.lines import Kind
 from ptmtorrent.pipeline.pages import Pages
@@ -81,3 +84,24 @@ class Place:
         self.ledger.close()
         self.journal.close()
         self.store.close()
+
+
+def fetching_by(
+    visit_origin: object, place: Place, recorder: Recorder, number: int, **settings: Any
+) -> Fetching:
+    """Fetching that can visit, and nothing else."""
+    values = {
+        "snapshot_id": "2026-11-21",
+        "depth": Depth.HISTORY,
+        "hubs": {},
+        "budget": ByteBudget(None),
+        "watch": lambda event: None,
+        "fetch_object": None,
+        "fetch_asset": None,
+        "is_as_held": None,
+        "caseless": frozenset({"https://github.com"}),
+    }
+    values |= settings
+    return Fetching(
+        number=number, store=place.store, recorder=recorder, visit_origin=visit_origin, **values
+    )

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from place import CLOCK, HUB, ZOO, ListHub, Place, record
+from place import CLOCK, HUB, ZOO, ListHub, Place, fetching_by, record
 from test_listing import list_hub
 
 from ptmtorrent.errors import IntegrityError, SkipError, SkipReason
@@ -11,33 +11,12 @@ from ptmtorrent.ledger.rows import Item
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.visit import Holding, Visit, Wanted
 from ptmtorrent.model.work import Depth, Moved, Stage, Visited
-from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
 from ptmtorrent.pipeline.kept import pack_page
 from ptmtorrent.pipeline.lines import Kind, Line
 from ptmtorrent.pipeline.recorder import Recorder
 from ptmtorrent.pipeline.scheduler import Found
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.local import LocalStore
-
-
-def fetching_by(
-    visit_origin, place: Place, recorder: Recorder, number: int, depth: Depth = Depth.HISTORY
-) -> Fetching:
-    return Fetching(
-        snapshot_id="2026-11-21",
-        number=number,
-        depth=depth,
-        hubs={},
-        store=place.store,
-        recorder=recorder,
-        budget=ByteBudget(None),
-        watch=lambda event: None,
-        visit_origin=visit_origin,
-        fetch_object=None,
-        fetch_asset=None,
-        is_as_held=None,
-        caseless=frozenset({"https://github.com"}),
-    )
 
 
 async def test_a_refusal_by_git_means_what_the_listing_says_of_the_package(place):
@@ -157,7 +136,7 @@ async def test_a_host_that_insists_on_a_spelling_is_visited_there(place):
 
     async with place.recorder() as recorder:
         number = await with_spellings(place, recorder)
-        fetching = fetching_by(visit_origin, place, recorder, number, Depth.FULL)
+        fetching = fetching_by(visit_origin, place, recorder, number, depth=Depth.FULL)
         found = await fetching.visit(Item(1, Stage.VISIT, CAPITAL, ZOO, 1))
         await recorder.record(found.lines, found.changes)
     assert moves(found) == [(CAPITAL, PLAIN)]

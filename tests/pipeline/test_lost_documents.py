@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from place import CLOCK, HUB, ListHub, Place, record
+from place import CLOCK, HUB, ListHub, Place, fetching_by, record
 from test_listing import PAGES, list_hub
 
 from ptmtorrent.errors import FatalError, IntegrityError
@@ -13,8 +13,7 @@ from ptmtorrent.ledger.ledger import Ledger
 from ptmtorrent.model.oid import sha256_of
 from ptmtorrent.model.package import Scope
 from ptmtorrent.model.visit import Holding, Visit
-from ptmtorrent.model.work import Depth, OriginTask, Stage, Visited
-from ptmtorrent.pipeline.fetching import ByteBudget, Fetching
+from ptmtorrent.model.work import OriginTask, Stage, Visited
 from ptmtorrent.store.journal import Journal
 from ptmtorrent.store.layout import Layout
 from ptmtorrent.store.local import LocalStore
@@ -181,20 +180,7 @@ async def visit(place: Place, number: int, *, pack: str) -> Mapping[str, Any]:
         place.ledger.work.plan_visits(number, HUB, depth=1, top=None, globs=())
         [item] = place.ledger.work.lease(Stage.VISIT, number, now=1e9, shares={"huggingface.co": 1})
     async with place.recorder() as recorder:
-        fetching = Fetching(
-            snapshot_id=snapshot,
-            number=number,
-            depth=Depth.HISTORY,
-            hubs={},
-            store=place.store,
-            recorder=recorder,
-            budget=ByteBudget(None),
-            watch=lambda event: None,
-            visit_origin=visit_origin,
-            fetch_object=None,
-            fetch_asset=None,
-            is_as_held=None,
-        )
+        fetching = fetching_by(visit_origin, place, recorder, number, snapshot_id=snapshot)
         found = await fetching.visit(item)
         await recorder.record(found.lines)
     return next(line.payload for line in found.lines if line.kind == "visit")
