@@ -79,6 +79,19 @@ async def test_what_goes_wrong_behind_is_raised_by_whatever_comes_next(last: str
     assert writer.closed
 
 
+async def test_pieces_behind_one_that_could_not_be_written_are_dropped() -> None:
+    writer = Slow()
+    writer.refuse = True
+    sink = LargeSink(writer)
+    for piece in (b"a", b"b", b"c")[:BEHIND]:
+        await sink.write(piece)
+    writer.let.set()
+    with pytest.raises(FatalError):
+        await sink.restart()
+    assert writer.tries == 1
+    await sink.close()
+
+
 async def test_who_is_cancelled_closes_nothing_under_a_write() -> None:
     writer = Slow()
     sink = LargeSink(writer)
